@@ -39,7 +39,7 @@ from trainer.rivals.skill import best_baseline, skill, skill_ceiling
 from trainer.runtime import reproducible
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
-from trainer.training.learner import Learner
+from trainer.training.learner import Learner, TrialLosses
 from trainer.training.loop import fit
 from trainer.training.result import FindingKind, Outcome, TrialResult
 
@@ -226,8 +226,14 @@ class WatchedLearner(Learner):
     finite: list[bool]
     """By step, of the learner made last."""
 
-    def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
-        super().__init__(n_features, config, device)
+    def __init__(
+        self,
+        n_features: int,
+        config: TrialConfig,
+        device: torch.device,
+        losses: TrialLosses | None = None,
+    ) -> None:
+        super().__init__(n_features, config, device, losses)
         WatchedLearner.finite = []
 
     def backward(self, batch: Batch) -> StepSignals:

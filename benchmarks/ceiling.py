@@ -17,7 +17,7 @@ from benchmarks.honest_questions.leaking import RETURNS, host
 from benchmarks.honest_questions.part import Task
 from benchmarks.leaks.leak import Random
 from benchmarks.leaks.studies import Study
-from trainer.audit.leak_probe import LeakProbe
+from trainer.audit.leaks.leak_probe import LeakProbe
 from trainer.config import TrialConfig
 from trainer.data.windows import prepare_last_fold
 from trainer.losses import MSE

@@ -65,7 +65,7 @@ class BareLearner(Learner):
     def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
         super().__init__(n_features, config, device)
         if config.training.kernel == "torch":
-            self.kernel = BareTorch(self.model, config)
+            self.kernel = BareTorch(self.model, config, self.loss)
 
     def step(self, batch: Batch) -> None:
         """Forward, backward, clip, update."""
@@ -81,7 +81,7 @@ def step_of(learner: Learner, config: TrialConfig) -> Step:
         return learner.step
 
     def step(batch: Batch) -> None:
-        detection = detect_step(learner.backward(batch), config.guard)
+        detection = detect_step(learner.backward(batch), config.guard, learner.step_limits)
         if detection is not None:
             raise RuntimeError(f"a step was skipped, so nothing can be compared: {detection.message}")
         learner.apply()

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.leaks.studies import Floats, Study
-from trainer.audit.check_leads import lead_findings
+from trainer.audit.leaks.check_leads import lead_findings
 from trainer.data.windows import prepare_last_fold
 
 ROWS = 2500

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from storage.engine import Store
 from storage.retry import retry_transient
@@ -38,12 +38,22 @@ def start_evaluation(store: Store, evaluation: Evaluation) -> int:
 
 
 @retry_transient
-def finish_evaluation(store: Store, evaluation: int, verdict: str, report: Mapping[str, Any]) -> None:
-    """Record the result of an evaluation."""
+def finish_evaluation(
+    store: Store, evaluation: int, verdict: str, report: Mapping[str, Any], series: bytes | None = None
+) -> None:
+    """Record the result of an evaluation; `series` replaces the series that it began with, None keeps it."""
+    found: dict[str, Any] = {"verdict": verdict, "report": dict(report)}
+    if series is not None:
+        found["series"] = series
     with store.session() as session:
-        session.execute(
-            update(Evaluation).where(Evaluation.id == evaluation).values(verdict=verdict, report=dict(report))
-        )
+        session.execute(update(Evaluation).where(Evaluation.id == evaluation).values(found))
+
+
+@retry_transient
+def scored_series(store: Store, evaluation: int) -> bytes | None:
+    """The packed series of an evaluation; None if there is no such evaluation, or it has none."""
+    with store.reading() as session:
+        return session.scalar(select(Evaluation.series).where(Evaluation.id == evaluation))
 
 
 @retry_transient
@@ -56,11 +66,16 @@ def evaluations_near(store: Store, first: datetime, last: datetime) -> list[Eval
 
 
 @retry_transient
-def verifications_of_study(store: Store, study: str) -> list[Evaluation]:
-    """All verifications of a study's configurations, oldest first."""
+def verifications_of_study(store: Store, study: str, *, with_series: bool = True) -> list[Evaluation]:
+    """All verifications of a study's configurations, oldest first.
+
+    Without `with_series`, `series` is not read and must not be asked for: it can have 10 MB.
+    """
     mine = (Evaluation.study == study) & (Evaluation.kind == "verify")
+    chosen = select(Evaluation).where(mine).order_by(Evaluation.id)
     with store.reading() as session:
-        return list(session.scalars(select(Evaluation).where(mine).order_by(Evaluation.id)))
+        left_out = () if with_series else (defer(Evaluation.series),)
+        return list(session.scalars(chosen.options(*left_out)))
 
 
 @dataclass(frozen=True)

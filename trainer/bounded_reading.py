@@ -8,8 +8,8 @@ import errno
 import os
 import select
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 SILENCE = 10.0
 """Longest pause of a pipe, in seconds; a command in `<(...)` takes a few to start."""
@@ -28,7 +28,7 @@ def memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def open_regular(path: Path, most: int) -> BinaryIO:
+def open_regular(path: Path, most: int) -> BufferedReader:
     """Open a regular file of at most `most` bytes for reading.
 
     Raises NotARegularFile for a pipe and a device, IsADirectoryError for a folder, and OSError for a larger

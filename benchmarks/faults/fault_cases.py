@@ -14,7 +14,7 @@ from trainer.data.windows import Dataset
 from trainer.training import loop
 from trainer.training.batches import Batch, Batches
 from trainer.training.guard import StepSignals
-from trainer.training.learner import Learner, LearnerSnapshot, ValidationResult
+from trainer.training.learner import Learner, LearnerSnapshot, TrialLosses, ValidationResult
 from trainer.training.result import TrialResult
 
 
@@ -108,8 +108,14 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
     class TamperedLearner(Learner):
         """Computes under the fault of the moment; notices what moves in a step that is not applied."""
 
-        def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
-            super().__init__(n_features, config, device)
+        def __init__(
+            self,
+            n_features: int,
+            config: TrialConfig,
+            device: torch.device,
+            losses: TrialLosses | None = None,
+        ) -> None:
+            super().__init__(n_features, config, device, losses)
             self._step, self._epoch = 0, 0
             self._before: list[bytes] | None = None
 
@@ -145,8 +151,10 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
 
     learners: list[TamperedLearner] = []
 
-    def learner(n_features: int, config: TrialConfig, device: torch.device) -> Learner:
-        learners.append(TamperedLearner(n_features, config, device))
+    def learner(
+        n_features: int, config: TrialConfig, device: torch.device, losses: TrialLosses | None = None
+    ) -> Learner:
+        learners.append(TamperedLearner(n_features, config, device, losses))
         return learners[-1]
 
     untouched = loop.fit

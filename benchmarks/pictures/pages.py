@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from search.watching.plots.figures import PLOT_IDS
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
@@ -23,6 +21,8 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _PATIENCE_MS = 60_000
 
+_ALWAYS_DRAWN = ("learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds")
+"""The ids of plots that every study has; the report draws them after those of its forecasts."""
 _DRAWN = """plot => plot.data !== undefined && plot.data.length > 0
     && plot.querySelector(".main-svg") !== null && plot.querySelector(".trace, .shapelayer path") !== null"""
 _ALL_DRAWN = f"""selectors => selectors.every(selector => {{
@@ -105,13 +105,13 @@ def wait_for_plots(page: "Page", selectors: Iterable[str]) -> None:
 
 
 def dashboard_plots() -> list[str]:
-    """Where the dashboard puts the plots of a study."""
-    return [f'[id="user-defined-plot:{name}"]' for name in PLOT_IDS]
+    """Where the dashboard puts the plots that every study has."""
+    return [f'[id="user-defined-plot:{name}"]' for name in _ALWAYS_DRAWN]
 
 
 def report_plots() -> list[str]:
     """Where the report puts them."""
-    return [f"#figure-{name} .plot" for name in PLOT_IDS]
+    return [f"#figure-{name} .plot" for name in _ALWAYS_DRAWN]
 
 
 def open_study(page: "Page", dashboard: str, study: int = 1) -> None:

@@ -12,6 +12,9 @@ from trainer.data.reading.column_roles import Roles, find_roles
 
 RECIPE = "sp500-volatility"
 """The shipped study whose settings are recommended."""
+MANY_ROWS, RECIPE_OF_MANY = 50_000, "us-stocks-volatility"
+"""From so many rows on, the model, training and space are those of a study with larger batches and fewer
+epochs: with those of RECIPE a trial takes many minutes."""
 
 
 DAY_SECONDS = 86_400
@@ -106,6 +109,16 @@ class StudyPlan:
         return f"the {of} of {when}" if horizon == 1 else f"the {of} {when}"
 
     @property
+    def has_many_rows(self) -> bool:
+        """Whether there are so many rows that fewer epochs, of larger batches, and fewer blocks do."""
+        return self.rows >= MANY_ROWS
+
+    @property
+    def recipe(self) -> str:
+        """The shipped study whose model, training and space are recommended."""
+        return RECIPE_OF_MANY if self.has_many_rows else RECIPE
+
+    @property
     def max_skill(self) -> float | None:
         """Skill that is believed at most, where the kind of the target does not say it."""
         return _MAX_SKILL if self.target["kind"] == "other" else None
@@ -146,12 +159,12 @@ class StudyPlan:
         )
 
 
-def recipe() -> dict[str, Any]:
-    """The study file of the recipe, as plain data."""
-    loaded: dict[str, Any] = yaml.safe_load(recipe_text())
+def recipe(name: str = RECIPE) -> dict[str, Any]:
+    """The study file of a recipe, as plain data."""
+    loaded: dict[str, Any] = yaml.safe_load(recipe_text(name))
     return loaded
 
 
-def recipe_text() -> str:
-    """The study file of the recipe, as it ships."""
-    return (CONFIGS / "studies" / f"{RECIPE}.yaml").read_text(encoding="utf-8")
+def recipe_text(name: str) -> str:
+    """The study file of a recipe, as it ships."""
+    return (CONFIGS / "studies" / f"{name}.yaml").read_text(encoding="utf-8")

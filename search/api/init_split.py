@@ -23,7 +23,7 @@ _SHORT = 500
 """Rows that the first fold should train on; with fewer it begins later."""
 
 
-_FOLDS = (5, 4, 3, 2)
+_FOLDS, _FOLDS_OF_MANY = (5, 4, 3, 2), (2,)
 
 
 _LEAST_BLOCK = 50
@@ -113,7 +113,7 @@ def _splits(draft: StudyPlan, table: "Table", built: "FeaturesAndTarget") -> Seq
     return [
         *(
             {"method": "walk_forward", **dates, "folds": folds}
-            for folds in _FOLDS
+            for folds in (_FOLDS_OF_MANY if draft.has_many_rows else _FOLDS)
             if (HELD_SHARE - train) * len(rows) / folds >= _LEAST_BLOCK
         ),
         {"method": "holdout", **dates},

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from search.api.init_facts import RECIPE, StudyPlan, recipe, recipe_text
+from search.api.init_facts import StudyPlan, recipe, recipe_text
 from storage.commands import ballast_command
 
 _SECTIONS = ("models", "training", "space")
@@ -28,13 +28,13 @@ def study_text(plan: StudyPlan, path: Path) -> str:
         "",
         "study:",
         f"  name: {_flow(plan.facts.name)}",
-        f"  trials: {recipe()['study']['trials']}",
+        f"  trials: {recipe(plan.recipe)['study']['trials']}",
         "",
         "data:",
         *_aligned([*_source(plan), *_model_data(plan)]),
     ]
     for section in _SECTIONS:
-        lines += ["", *_recipe_section(section)]
+        lines += ["", *_recipe_section(plan.recipe, section)]
     if plan.max_skill is not None:
         lines += ["", "guard:", f"  max_skill: {plan.max_skill}  # more is not believed; set what you would"]
     return "\n".join(lines) + "\n"
@@ -56,7 +56,7 @@ def _head(plan: StudyPlan, path: Path) -> list[str]:
         *(f"#   {command:<{width}}   {what}" for command, what in commands),
         "#",
         "# The sections models, training and space, and the method of the split, are the recipe of",
-        f"# sample:{RECIPE}. What is not said here has its default, which `ballast check` shows.",
+        f"# sample:{plan.recipe}. What is not said here has its default, which `ballast check` shows.",
     ]
 
 
@@ -159,9 +159,9 @@ def _why_split(plan: StudyPlan) -> str:
     return f"{plan.split['folds']} blocks, each forecast from all rows before it; {unseen}"
 
 
-def _recipe_section(section: str) -> list[str]:
+def _recipe_section(name: str, section: str) -> list[str]:
     """The lines of a section of the recipe, with its comments."""
-    found = re.search(rf"^{section}:.*\n(?:(?:[ ].*)?\n)*", recipe_text(), re.MULTILINE)
+    found = re.search(rf"^{section}:.*\n(?:(?:[ ].*)?\n)*", recipe_text(name), re.MULTILINE)
     assert found is not None, f"the recipe has no section {section}"
     return found[0].rstrip().splitlines()
 

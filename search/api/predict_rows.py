@@ -19,6 +19,9 @@ from trainer.inference.panel_checks import files_are_series
 from trainer.inference.prediction import LoadedModel, forecast_table
 from trainer.text import names_of
 
+FRAME_SERIES = "series"
+"""The column of the names of the series in a frame, where those of the training were names of files."""
+
 
 def predict_rows(
     model: LoadedModel,
@@ -38,18 +41,26 @@ def predict_rows(
     older than `max_age`.
     """
     oldest = None if max_age is None else _seconds(max_age)
-    if not isinstance(data, str | Path) and files_are_series(model.description):
-        raise RequestError(
-            f"the model in {model.folder} was trained on a file for each series, and a frame does not say "
-            "which series a row is of; give the files, such as 'prices/*.csv'"
-        )
+    is_frame = not isinstance(data, str | Path)
+    series_in = FRAME_SERIES if is_frame and files_are_series(model.description) else None
     with _as_source(data, model.description.data.time_columns[0]) as source:
         shown = source if isinstance(data, str | Path) else "data"
         try:
             found = forecast_table(
-                model, source, allow_range=allow_range, allow_unseen=allow_unseen, last=last
+                model,
+                source,
+                allow_range=allow_range,
+                allow_unseen=allow_unseen,
+                last=last,
+                series_in=series_in,
             )
         except DataError as error:
+            if series_in is not None and f"column {series_in!r} is missing" in str(error):
+                raise RequestError(
+                    f"the model in {model.folder} was trained on a file for each series, and data has no "
+                    f"column {series_in!r} that says which series a row is of; add it with the names of the "
+                    "files, such as AAPL, or give the files: 'prices/*.csv'"
+                ) from None
             raise type(error)(str(error).replace(source, shown)) from None  # a frame's file is gone by then
     if not len(found.times):
         raise AnswerIsNo(_no_forecast(found, shown, model.description.data.seq_len).replace(source, shown))

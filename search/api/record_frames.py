@@ -7,11 +7,16 @@ import numpy as np
 import pandas as pd
 
 from search.config.layers import Setting
-from search.record.continuation import recorded_value
+from search.record.continuation import recorded_value, resolve_from_store
 from search.record.validation_rows import forecasts, validation_rows
+from search.selection.forecasts_on_record import verified_forecasts
+from search.selection.summary import summarise
+from search.selection.validation_intervals import recorded_forecasts
 from storage import query, tables
 from storage.engine import Store
+from storage.verdicts import Verdict
 from trainer.data.times import on_clock
+from trainer.inference.forecast_intervals import MIN_ROWS, measure_intervals
 from trainer.training.result import EpochReport
 
 _TRIAL = (
@@ -53,9 +58,10 @@ def settings_frame(settings: Iterable[Setting]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_SETTING))
 
 
-def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
-    """The validation rows in the target's own unit, a column for each naive forecast, rival and trial; the
-    first column names the series of a panel.
+def forecasts_frame(store: Store, study: str, bounds_of: int | None = None) -> pd.DataFrame:
+    """The validation rows in the target's own unit, a column for each naive forecast, rival and trial, and
+    the bounds of one trial, by default of the accepted one of the lowest loss; the first column names the
+    series of a panel.
     """
     rows = validation_rows(store, study)
     if rows is None:
@@ -70,7 +76,44 @@ def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
     zone = recorded_value("data.timezone", query.setting_layers(store, study))
     time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets, zone)
     named = {} if rows.series is None else {"series": np.array(rows.series_names, object)[rows.series]}
-    return pd.DataFrame({**named, "time": time, "fold": rows.folds, **own_unit})
+    if bounds_of is None:
+        best = min(
+            query.trials(store, study, Verdict.ACCEPTED), key=lambda row: row.value or 0.0, default=None
+        )
+        bounds = {} if best is None else _bounds(store, study, best)
+    else:
+        bounds = _bounds(store, study, query.trial(store, study, bounds_of))
+    return pd.DataFrame({**named, "time": time, "fold": rows.folds, **own_unit, **bounds})
+
+
+def _bounds(store: Store, study: str, trial: tables.Trial) -> dict[str, Any]:
+    """The bounds of a trial's forecasts at 80 and 95 %, by column; none for a study of an older Ballast."""
+    found = recorded_forecasts(store, study, trial.number)
+    if found is None or len(found.targets) < MIN_ROWS or query.study(store, study).sources is None:
+        return {}
+    config = resolve_from_store(store, study).trial(trial.params).config.data
+    intervals = measure_intervals(config, found, "trial")
+    sizes = found.sizes(intervals.smallest_scale, config.target.horizon)
+    bounds: dict[str, Any] = intervals.bounds(found.forecasts, found.names_of_rows(), sizes)
+    return bounds
+
+
+def verified_forecasts_frame(store: Store, study: str) -> pd.DataFrame:
+    """The test rows of the newest verification in the target's own unit; the first column names the series
+    of a panel. Raises StudyUnknown.
+    """
+    found = verified_forecasts(store, summarise(store, study))
+    if found is None:
+        return pd.DataFrame(columns=["time", "target"])
+    columns: dict[str, Any] = {"target": found.target, found.baseline_name: found.baseline}
+    if found.rival_name is not None:
+        columns[found.rival_name] = found.rival
+    columns |= {"forecast" if found.trial is None else f"trial_{found.trial}": found.forecast}
+    columns |= {"loss": found.loss, **found.bounds}
+    zone = recorded_value("data.timezone", query.setting_layers(store, study))
+    time = on_clock(pd.DatetimeIndex(found.times), found.offsets, zone)
+    named = {} if found.series is None else {"series": np.array(found.series_names, object)[found.series]}
+    return pd.DataFrame({**named, "time": time, **columns})
 
 
 def _rows_frame(rows: Iterable[Any], table: type[tables.Base]) -> pd.DataFrame:

@@ -53,7 +53,7 @@ class LiveModel:
         return [*stopped, *left_out, trained]
 
     def _bounds(self) -> str:
-        intervals = self.refit.candidate.intervals
+        intervals = self.refit.intervals
         if intervals is None:
             return "forecasts have no bounds: the training of the exported trial is not accepted here"
         return (

@@ -88,23 +88,50 @@ class Study:
             best=None if best is None else as_whole_number("best", best, 1),
         )
 
-    def forecasts(self) -> "pd.DataFrame":
-        """What each trial forecast for the validation rows, beside naive forecasts and rivals.
+    def forecasts(
+        self,
+        split: Literal["validation", "test"] = "validation",
+        *,
+        bounds_of: SupportsIndex | None = None,
+    ) -> "pd.DataFrame":
+        """What was forecast for the validation rows, or for the test rows, beside naive forecasts and rivals.
+
+        Args:
+            split: `validation`: the forecasts of every trial. `test`: those of the newest `ballast.verify`.
+            bounds_of: The number of the trial whose bounds are given; None: the accepted one of the lowest
+                loss.
 
         Returns:
             A row for each validation row of each fold, in time order within a fold, of a panel series by
             series: series (of a panel only), time (naive UTC), fold (0-based), target,
-            a column for each naive forecast and each rival by name, and `trial_N` for each trial that passed
-            an epoch. Times are on the clock of the
-            source; target and forecasts are in the target's own unit. No row for an
-            old study that did not keep them.
+            a column for each naive forecast and each rival by name, `trial_N` for each trial that passed
+            an epoch, and the bounds lower_80, upper_80, lower_95 and upper_95 of one trial. Times are on the
+            clock of the source; target, forecasts and bounds are in the target's own unit. The bounds are
+            those that its model would give; they come from the errors on these very rows, so that these rows
+            do not show whether they hold: `ballast verify` does. No bounds without an accepted trial, and
+            no row for an old study that did not keep them.
+
+            Of test rows: series (of a panel only), time, target, the strongest naive forecast and rival there
+            by name, `trial_N` (the mean over the seeds), `loss` (the mean of their losses, of the
+            standardised target), and the bounds, if `verify` tested some. No row before a verification.
 
         Raises:
             StudyUnknown: The study was deleted.
+            TrialUnknown: The study has no trial of this number.
+            RequestError: `split` is neither of them, or `bounds_of` no whole number or given with `test`.
         """
-        from search.api.record_frames import forecasts_frame
+        from search.api.record_frames import forecasts_frame, verified_forecasts_frame
 
-        return forecasts_frame(self._store, self._name)
+        require_one_of("split", split, ("validation", "test"))
+        if split == "test":
+            if bounds_of is not None:
+                raise RequestError(
+                    "bounds_of names a trial of the validation rows; the bounds of test rows are those that "
+                    "were verified: leave it out"
+                )
+            return verified_forecasts_frame(self._store, self._name)
+        trial = None if bounds_of is None else self._require_trial(bounds_of)
+        return forecasts_frame(self._store, self._name, trial)
 
     def epochs(self, trial: SupportsIndex) -> "pd.DataFrame":
         """The signals of a trial, epoch by epoch.
@@ -192,8 +219,11 @@ class Study:
         """The figures of the report, as plotly figures that a notebook shows.
 
         Returns:
-            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`. Axes
-            name their units.
+            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`, and as
+            soon as the record has something for them `column-importance`, `setting-importance`, `slices`,
+            `parallel`, `contour`, `timeline`, and of a panel `series-years`; of the forecasts of the best or
+            verified trial `forecasts`, `loss-difference`, `skill-by-year`, `residuals` and, of returns,
+            `sign-strategy` or, of a panel, `long-short`. Axes name their units.
 
         Raises:
             StudyUnknown: The study was deleted.

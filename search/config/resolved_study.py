@@ -18,6 +18,7 @@ from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
 from storage.commands import masked_url
 from trainer.config import CsvConfig, TrialConfig
+from trainer.losses import Loss, LossName
 
 _DEVICE = "training.device"
 _SOURCE = "data.source"
@@ -37,7 +38,8 @@ _LATER_SETTINGS = frozenset(
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
         *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
-        "training.batches",
+        "data.target.log_of",
+        *(f"training.{name}" for name in ("batches", "loss", "huber_delta", "half_life")),
         "training.kernel",
         "training.schedule",
     }
@@ -80,6 +82,8 @@ class ResolvedTrial:
     settings: Mapping[str, Setting]
     changed: Mapping[str, Setting]
     clamps: tuple[Clamp, ...]
+    metric: LossName | None = None
+    """The loss that judges the trial, if that is not the loss that it is trained by."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -98,6 +102,8 @@ class ResolvedTrial:
         """
         decisive = {key: value for key, value in self.values.items() if key not in DECIDES_NO_VALUE}
         exact = _without_later_defaults(decisive)
+        if self.metric is not None:
+            exact["study.metric"] = self.metric
         one = {key: canonical(value) for key, value in exact.items()}
         anywhere = one | {_SOURCE: frame_names(one[_SOURCE])}
         return tuple(dict.fromkeys(map(_sha256, (anywhere, one, exact))))
@@ -140,6 +146,12 @@ class ResolvedStudy:
     def trial_config(self) -> TrialConfig:
         """The settings of a trial before anything is sampled."""
         return self.file.trial_config
+
+    @property
+    def metric(self) -> Loss:
+        """The loss by which trials are compared and judged: `study.metric`, else `training.loss`."""
+        config = self.trial_config
+        return config.loss_of(self.file.study.metric or config.training.loss)
 
     def stored_at(self, url: str, origin: str) -> "ResolvedStudy":
         """The study with the store at `url`; `origin` (an option or a variable) overrides the study file.
@@ -194,6 +206,8 @@ class ResolvedStudy:
         study = {f"study.{name}": getattr(self.file.study, name) for name in _SEARCH_KEYS}
         if self.file.study.pruner_min_trials != LEAVES[_PRUNER_MIN_TRIALS].default:
             study[_PRUNER_MIN_TRIALS] = self.file.study.pruner_min_trials
+        if self.file.study.metric is not None:
+            study["study.metric"] = self.file.study.metric
         parts = {
             "space": {key: dimension.to_json() for key, dimension in self.space.items()},
             "policy": {key: safe.to_json() for key, safe in self.policy.ranges.items()},
@@ -246,7 +260,8 @@ class ResolvedStudy:
             )
             clamps += found
         config = TrialConfig.model_validate(to_nested(values))
-        return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps))
+        metric = None if self.metric.name == config.training.loss else self.file.study.metric
+        return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps), metric)
 
     def _written(self, sampled: Mapping[str, Any]) -> dict[str, str]:
         """The origin of each value of a queued configuration; empty if it is not in the study's settings."""

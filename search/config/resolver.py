@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.comparable_losses import incomparable_losses
 from search.config.enqueue import (
     WarmStartFile,
     clamp_enqueued,
@@ -76,6 +77,10 @@ class Resolver:
             self.overrides[key].append(override)
         if not self.problems:
             self._validate(broken, study)  # The clamped values may contradict each other.
+        if not self.problems and (found := incomparable_losses(self.values, self.space)):
+            key, message = found
+            source = self.top_values.get(f"{SPACE}{key}") or self.top_values.get(key)
+            self.problems.append(Problem(study if source is None else source.node.location, message))
         if self.problems:
             raise ConfigError(self.problems)
 

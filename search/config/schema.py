@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from search.config.leaves import Leaf, leaves_of
 from trainer.config import Section, TrialConfig
+from trainer.losses import LossName
 
 SamplerName = Literal["tpe", "random", "gp", "cmaes", "grid", "qmc"]
 PrunerName = Literal["median", "hyperband", "patient", "none"]
@@ -52,7 +53,7 @@ class StopSection(Section):
     no_better_for: Annotated[int, Field(ge=1)] | None = None
     """Conclusive trials in a row without a better best; null: never."""
     min_delta: Annotated[float, Field(ge=0)] = 0.0
-    """How much lower a loss must be to count as better, in units of the standardised target squared."""
+    """How much lower a loss must be to count as better, in the unit of the loss that judges."""
 
 
 class StudySection(Section):
@@ -67,6 +68,9 @@ class StudySection(Section):
         BeforeValidator(seconds, json_schema_input_type=Annotated[float, Field(gt=0)] | _DurationText | None),
     ] = None
     """Seconds, or `30m`, `1h30m`; null: no limit."""
+    metric: LossName | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The loss by which trials are compared and judged, whatever loss each was trained by; null:
+    `training.loss`. A study that searches `training.loss` needs it."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     sampler: SamplerName = "tpe"
     pruner: PrunerName = "median"

@@ -27,7 +27,7 @@ from trainer.data.source import Table, read_table, source_sha256
 from trainer.data.split import cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError, TrainerError
-from trainer.losses import MSE
+from trainer.losses import MSE, Loss, share_of_skill
 from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.fitted import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.skill import Baseline, best_baseline
@@ -49,6 +49,8 @@ class StudyData:
     baseline: Baseline
     ceiling: float
     """Skill over the baseline above which a trial is suspicious."""
+    metric: Loss
+    """What the trials are compared and judged by."""
     base: tuple[Dataset, ...]
     """The folds of the trial that needs most rows."""
     _prepared: dict[str, tuple[Dataset, ...]] = field(default_factory=dict, repr=False)
@@ -68,14 +70,15 @@ class StudyData:
     @cached_property
     def rivals(self) -> Sequence[Rivals]:
         """The forecasts of the rivals for the validation rows of each fold; fitted at the first access."""
-        return rivals_of_folds(self.base, MSE)
+        return rivals_of_folds(self.base, self.metric)
 
     def facts(self) -> dict[str, Any]:
         """The facts that are recorded with the study. Fits the rivals, which takes seconds."""
-        base, rivals = self.base[-1], rival_losses(self.base, self.rivals, MSE)
+        base, rivals = self.base[-1], rival_losses(self.base, self.rivals, self.metric)
         strongest = rivals.strongest
         return {
             "kind": base.kind,
+            "metric": base.in_units(self.metric).to_json(),
             "horizon": base.horizon,
             "folds": len(self.base),
             "rows": self.audit.rows,
@@ -106,6 +109,7 @@ class DataInspection:
     audit: Audit | None
     refusals: tuple[BallastError | TrainerError, ...]
     _config: DataConfig = field(repr=False)
+    _metric: Loss
 
     def require(self) -> StudyData:
         """The data; raises the first refusal."""
@@ -119,14 +123,15 @@ class DataInspection:
         assert table is not None, "it was read"
         assert found is not None, "it was audited"
         assert found.ceiling is not None, "else the audit has an error"
-        baselines = mean_baseline_losses(found.folds, MSE)
+        baselines = mean_baseline_losses(found.folds, self._metric)
         return StudyData(
             sha256=table.sha256,
             read=lambda: table,
             audit=found,
             baselines=baselines,
             baseline=best_baseline(baselines),
-            ceiling=found.ceiling,
+            ceiling=found.folds[-1].in_units(self._metric).skill_of_share(found.ceiling),
+            metric=self._metric,
             base=found.folds,
             _prepared={self._config.model_dump_json(): found.folds},
         )
@@ -155,9 +160,8 @@ def inspect_data(
         table = read_table(config, folder=resolved.folder)
         _require_already_shifted(resolved, table)
     except (RequestError, DataError) as error:
-        return DataInspection(table, None, (*refusals, error), config)
-    ceiling = _exported_ceiling(resolved)
-    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling, on_refit=on_refit)
+        return DataInspection(table, None, (*refusals, error), config, resolved.metric)
+    found = audit_study(resolved, config, table, deep=deep, on_refit=on_refit)
     if not found.ok(strict) or not found.folds:
         refusals.append(AnswerIsNo(blocking_findings(found, strict)))
     if found.folds:
@@ -166,7 +170,27 @@ def inspect_data(
             _require_the_same_rows_of_series(resolved, table, found.folds)
         except RequestError as error:
             refusals.append(error)
-    return DataInspection(table, found, tuple(refusals), config)
+    return DataInspection(table, found, tuple(refusals), config, resolved.metric)
+
+
+def audit_study(
+    resolved: ResolvedStudy,
+    config: DataConfig,
+    table: Table,
+    *,
+    deep: bool = False,
+    on_refit: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """The audit of the study's table. Its probes and its ceiling of skill are in squared errors, whatever the
+    metric of the study.
+    """
+    ceiling, guard, metric = _exported_ceiling(resolved), resolved.trial_config.guard, resolved.metric
+    if metric.name != MSE.name and (ceiling is not None or guard.max_skill is not None):
+        metric = metric.scaled(prepare_folds(config, table)[-1].scaler.target_std)
+        ceiling = None if ceiling is None else share_of_skill(ceiling, metric)
+        if guard.max_skill is not None:
+            guard = guard.model_copy(update={"max_skill": share_of_skill(guard.max_skill, metric)})
+    return audit(config, guard, table, deep=deep, ceiling=ceiling, on_refit=on_refit)
 
 
 def load_study_data(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
@@ -221,6 +245,7 @@ def recall_study_data(
         baselines=facts["baselines"],
         baseline=Baseline(**facts["baseline"]),
         ceiling=facts["skill_ceiling"],
+        metric=resolved.metric,
         base=folds,
         _prepared={config.model_dump_json(): folds},
     )

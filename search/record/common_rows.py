@@ -37,7 +37,7 @@ def common_rows(a: TrialForecasts, b: TrialForecasts) -> CommonRows:
 
     Raises RequestError if they have different targets or losses, or no common rows.
     """
-    if a.rows.loss.name != b.rows.loss.name:
+    if a.rows.loss.scaled(1.0) != b.rows.loss.scaled(1.0):
         raise RequestError(
             f"{a.name} and {b.name} are judged by different losses, {a.rows.loss.name} and "
             f"{b.rows.loss.name}; compare trials of one loss"
@@ -75,7 +75,7 @@ def common_rows(a: TrialForecasts, b: TrialForecasts) -> CommonRows:
         place = np.minimum(at[one], len(common) - 1)  # of rows that are not common nothing is kept
         own = (_own_unit(of_one.rows, values) for values in (of_one.values, of_one.rows.target))
         forecast, target = ((values - center[place]) / scale[place] for values in own)
-        return means(one, a.rows.loss.value(forecast, target))
+        return means(one, a.rows.loss.scaled(scale[place]).value(forecast, target))
 
     moments = moments_of(times[common % len(times)], common // len(times), a.rows.horizon)
     return CommonRows(moments, (losses(0, a), losses(1, b)))

@@ -21,7 +21,7 @@ from storage.engine import Store
 from trainer.data.arrays import Rows
 from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset
-from trainer.losses import MSE, Loss
+from trainer.losses import Loss, recorded_loss
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import Rivals, rival_losses
 
@@ -54,7 +54,7 @@ class ValidationRows:
     horizon: int
     kind: str
     loss: Loss
-    """What the study is judged by. Forecasts are kept; losses are computed from them."""
+    """What the study is judged by, in the unit of the rows. Losses are computed from the forecasts."""
     rivals: Mapping[str, Floats] = field(default_factory=dict)
     """Forecasts (n,) of the rivals by name; empty for a study of an older version."""
     offsets: npt.NDArray[np.int64] | None = None
@@ -155,7 +155,7 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
             baseline=facts["baseline"]["name"],
             horizon=facts["horizon"],
             kind=facts["kind"],
-            loss=MSE,  # the loss of every study; none is on record
+            loss=recorded_loss(facts.get("metric")).scaled(known["unit_std"]),
         )
 
 
@@ -171,11 +171,13 @@ def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
 
 
 def validation_rows_row(
-    study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredPanel
+    study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredPanel, loss: Loss
 ) -> tables.StoredValidationRows:
-    """The stored validation rows of a new study, with their series; `rivals` has one entry per fold."""
-    kept = rival_losses(folds, rivals, MSE).losses  # rivals that every fold has
-    naive = [baseline_forecasts(data, data.validation, MSE) for data in folds]
+    """The stored validation rows of a new study, with their series; `rivals` has one entry per fold.
+    Naive forecasts are fitted for the `loss`.
+    """
+    kept = rival_losses(folds, rivals, loss).losses  # rivals that every fold has
+    naive = [baseline_forecasts(data, data.validation, loss) for data in folds]
     rows = [data.validation for data in folds]
     units = [data.scaler.target_moments(data.series_numbers[data.validation]) for data in folds]
     arrays: dict[str, npt.NDArray[np.generic]] = {

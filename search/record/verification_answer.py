@@ -25,6 +25,8 @@ class VerificationAnswer:
     report: Mapping[str, Any]
     refuted: "VerificationAnswer | None" = None
     """The newest earlier answer *does not hold* about the same trial; no later answer removes it."""
+    evaluation: int | None = None
+    """The id of the evaluation, which keeps the rows."""
 
     @property
     def skill(self) -> float | None:
@@ -110,7 +112,7 @@ def newest_verification(store: Store, study: str) -> VerificationAnswer | None:
     study of the same name in another store, whose value is not the trial's on record. A later answer about
     the same trial keeps an earlier *does not hold* in `refuted`: each attempt is another chance to be lucky.
     """
-    text = map(_answer, reversed(evaluations.verifications_of_study(store, study)))
+    text = map(_answer, reversed(evaluations.verifications_of_study(store, study, with_series=False)))
     found = [each for each in text if each is not None and _is_of_study(store, study, each)]
     if not found:
         return None
@@ -134,7 +136,13 @@ def _answer(evaluation: tables.Evaluation) -> VerificationAnswer | None:
         return None
     if not evaluation.report.get("asked_for", True):
         return None
-    return VerificationAnswer(evaluation.verdict, evaluation.trial, evaluation.looked_at, evaluation.report)
+    return VerificationAnswer(
+        evaluation.verdict,
+        evaluation.trial,
+        evaluation.looked_at,
+        evaluation.report,
+        evaluation=evaluation.id,
+    )
 
 
 def _is_of_study(store: Store, study: str, found: VerificationAnswer) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from search.errors import RequestError
 from search.record.searched_rows import EarlierSearch, effective_configurations
 from search.record.validation_rows import Floats
+from search.selection.forecasts_on_record import tested_forecasts
 from search.selection.interval_coverage import interval_coverage
 from search.selection.panel_result import PanelResult, verified_panel
 from search.selection.statistics.conclusion import (
@@ -22,6 +23,7 @@ from search.selection.trained_candidate import TrainedCandidate, naive_losses
 from search.selection.unseen_series import score_unseen_series
 from search.selection.verification_report import CandidateResult
 from trainer.data.windows import Dataset
+from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.skill import skill
 
@@ -61,7 +63,10 @@ def score_candidate(
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     level = confidence_level(attempt, effective_configurations(searches))
     rivals = rival_forecasts(data, data.test, trained.loss)
+    naive_forecast = baseline_forecasts(data, data.test, trained.loss)[baseline]
     rival_rows = rivals.row_losses(trained.target, trained.loss)
+    strongest = min(rival_rows, key=lambda name: float(rival_rows[name].mean()), default=None)
+    tested = interval_coverage(trained)
     reached, interval, comparisons = None, None, {}
     if by_seed:
         reached = skill(float(losses.mean()), float(naive[baseline].mean()))
@@ -89,8 +94,14 @@ def score_candidate(
         conclusion=conclude(
             _conclusion_input(trained, baseline, reached, interval, comparisons, len(by_seed))
         ),
-        coverage=interval_coverage(trained),
+        coverage=tested,
         unseen_series=score_unseen_series(trained, level),
+        rows_kept=tested_forecasts(
+            trained,
+            (baseline, naive_forecast),
+            None if strongest is None else (strongest, rivals.forecasts[strongest]),
+            {} if tested is None else tested.bounds,
+        ),
     )
 
 

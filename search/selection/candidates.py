@@ -1,7 +1,8 @@
 """The configurations that are verified: the one of a file, and the best of its study on record."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from search.selection.choice import SelectionRule, choose_trials
 from search.selection.export_provenance import export_provenance
 from search.selection.rerun import Rerun, rerun, resolve_configuration
 from search.selection.skill_bound import LowerBound
-from search.selection.validation_intervals import recorded_intervals, trained_intervals
+from search.selection.validation_intervals import recorded_forecasts, trained_forecasts
 from storage import query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
-from trainer.inference.forecast_intervals import ForecastIntervals
+from trainer.inference.forecast_intervals import ForecastIntervals, ValidationForecasts, measure_intervals
 from trainer.training.result import Outcome
 
 
@@ -42,8 +43,14 @@ class Candidate:
     """The number of its trial; None for a configuration that no study chose."""
     skill_lower_bound: float | None = None
     """The lower bound of `skill` on the validation rows; None if there is none."""
-    intervals: ForecastIntervals | None = None
-    """Those of the trial's own training; None if it could not be repeated where it is not on record."""
+    validated: ValidationForecasts | None = field(default=None, repr=False)
+    """Of the trial's own training; None if it could not be repeated where it is not on record."""
+
+    @cached_property
+    def intervals(self) -> ForecastIntervals | None:
+        """The intervals of the trial; None without its validation forecasts."""
+        found, config = self.validated, self.trial.config.data
+        return None if found is None else measure_intervals(config, found, "trial")
 
     @property
     def decisive(self) -> dict[str, Any]:
@@ -61,7 +68,7 @@ def candidate_from_file(
 ) -> Candidate:
     """The configuration of a file. A file that was not exported is trained once to find its best epoch, and
     this evaluation of the validation rows is recorded in `store`, if one is given. An exported one is trained
-    once for its intervals if `store` does not have the forecasts of its trial.
+    once for its validation forecasts if `store` does not have the forecasts of its trial.
 
     Raises RequestError if the file searches any setting, AnswerIsNo if that training was not accepted, and
     VerificationInterrupted if it was stopped.
@@ -83,17 +90,17 @@ def candidate_from_file(
         number=exported.trial,
         skill_lower_bound=None if bound is None else bound.low,
     )
-    known = None if store is None else _recorded_intervals(store, candidate)
+    known = None if store is None else _recorded_forecasts(store, candidate)
     if known is None:
         again = _train_once(path, policy, should_stop, store)
-        known = trained_intervals(again, "trial") if again.trustworthy else None
-    return replace(candidate, intervals=known)
+        known = trained_forecasts(again) if again.trustworthy else None
+    return replace(candidate, validated=known)
 
 
-def _recorded_intervals(store: Store, candidate: Candidate) -> ForecastIntervals | None:
+def _recorded_forecasts(store: Store, candidate: Candidate) -> ValidationForecasts | None:
     if candidate.number is None or not is_on_record(store, candidate):
         return None
-    return recorded_intervals(store, candidate.study, candidate.number, candidate.trial.config.data)
+    return recorded_forecasts(store, candidate.study, candidate.number)
 
 
 def _trained_candidate(path: Path, resolved: ResolvedStudy, study: str, found: Rerun) -> Candidate:
@@ -113,7 +120,7 @@ def _trained_candidate(path: Path, resolved: ResolvedStudy, study: str, found: R
         skill=result.skill,
         study=study,
         number=None,
-        intervals=trained_intervals(found, "trial"),
+        validated=trained_forecasts(found),
     )
 
 
@@ -160,7 +167,7 @@ def other_candidates(store: Store, chosen: Candidate, top: int, by: SelectionRul
     choices = choose_trials(store, chosen.study, top, by)
     others = [choice for choice in choices if choice.trial.number != chosen.number][: top - 1]
     found = [_candidate_from_trial(resolved, choice.trial, choice.why.bound) for choice in others]
-    return [replace(each, intervals=_recorded_intervals(store, each)) for each in found]
+    return [replace(each, validated=_recorded_forecasts(store, each)) for each in found]
 
 
 def is_on_record(store: Store, chosen: Candidate) -> bool:

@@ -66,7 +66,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: ChoiceReason)
     values["data.source"] = _source_seen_from(values["data.source"], store, layers, summary.study, target)
     verifications = [
         evaluation
-        for evaluation in evaluations.verifications_of_study(store, trial.study)
+        for evaluation in evaluations.verifications_of_study(store, trial.study, with_series=False)
         if evaluation.trial == trial.number
     ]
     about = (

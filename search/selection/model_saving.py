@@ -9,9 +9,11 @@ from search.machine import machine_facts
 from search.record.row_mapping import package_versions
 from search.selection.refit import Refit
 from search.selection.rerun import Rerun
-from search.selection.validation_intervals import trained_intervals
+from search.selection.validation_intervals import model_intervals, trained_forecasts
 from storage.commands import ballast_command
 from trainer.data.windows import Dataset, prepare_refit
+from trainer.inference.gru_forward import network_of
+from trainer.losses import MSE
 
 
 def require_can_save(folder: Path, *, onnx: bool) -> None:
@@ -53,6 +55,7 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
         trial=outcome.trial,
         seed=result.seed,
         value=result.value,
+        metric=None if outcome.metric.name == MSE.name else outcome.metric.name,
         skill=result.skill,
         baseline=result.baseline,
         best_epoch=result.best_epoch,
@@ -61,7 +64,8 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
         versions=package_versions(),
         machine=machine_facts(),
     )
-    intervals = trained_intervals(outcome)
+    found, networks = trained_forecasts(outcome), [network_of(weights)]
+    intervals = model_intervals(outcome.config.data, found, "training", data, networks)
     save_model(
         folder, outcome.config, data, outcome.table, weights, provenance, intervals=intervals, onnx=onnx
     )
@@ -88,8 +92,8 @@ def save_refit(done: Refit, folder: Path) -> None:
         machine=machine_facts(),
     )
     weights = [refit.weights for refit in done.finished if refit.weights is not None]
-    config, intervals = candidate.trial.config, candidate.intervals
-    save_model(folder, config, done.data, done.table, weights, provenance, intervals=intervals)
+    config = candidate.trial.config
+    save_model(folder, config, done.data, done.table, weights, provenance, intervals=done.intervals)
 
 
 def _train_final(outcome: Rerun, folder: Path) -> tuple[Dataset, Mapping[str, Any]]:

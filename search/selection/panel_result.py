@@ -14,7 +14,7 @@ from search.selection.statistics.panel_skill import PanelSkill, panel_skill
 from search.selection.summary import Summary
 from storage.engine import Store
 from trainer.inference.forecast_intervals import in_own_unit
-from trainer.losses import MSE
+from trainer.losses import mean_loss
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.effective_rows import effective_rows
 from trainer.rivals.skill import EffectiveRows
@@ -60,15 +60,16 @@ def verified_panel(
         return None
     times, series = data.times[data.test], trained.series
     names = data.series_names or tuple(str(number + 1) for number in range(len(data.series_starts)))
+    loss, target = trained.loss, trained.target
     naive = min(
-        baseline_forecasts(data, data.test, MSE).values(), key=lambda each: _mse(each, trained.target)
+        baseline_forecasts(data, data.test, loss).values(), key=lambda each: mean_loss(each, target, loss)
     )
     across = None
     if data.kind == "return":
         own = [in_own_unit(data, data.test, values) for values in (np.mean(told, axis=0), trained.target)]
         across = cross_section(times, series, *own, horizon=trained.moments.horizon)
     return PanelResult(
-        rows=effective_rows(trained.target - naive, times, series, data.horizon),
+        rows=effective_rows(loss.gradient(naive, target), times, series, data.horizon),
         skill=panel_skill(times, series, names, losses, reference_losses, reference),
         cross_section=across,
     )
@@ -96,7 +97,10 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
         across = cross_section(times, series, *own, horizon=distinct.moments.horizon)
     return PanelResult(
         rows=effective_rows(
-            rows.target - rows.baselines[rows.baseline], rows.times, rows.series, rows.horizon
+            rows.loss.gradient(rows.baselines[rows.baseline], rows.target),
+            rows.times,
+            rows.series,
+            rows.horizon,
         ),
         skill=panel_skill(
             times,
@@ -115,7 +119,3 @@ def best_of_panel(store: Store, summary: Summary) -> PanelResult | None:
     if summary.best is None or summary.effective_rows is None:
         return None
     return validated_panel(store, summary.study.name, summary.best.number)
-
-
-def _mse(forecast: Floats, target: Floats) -> float:
-    return float(np.square(target - forecast).mean())

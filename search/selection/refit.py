@@ -6,24 +6,27 @@ file ──► candidate ──► table up to its last whole row ──► audi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search.data.study_data import blocking_findings
+from search.data.study_data import audit_study, blocking_findings
 from search.errors import AnswerIsNo, RequestError
 from search.record.verification_answer import ANSWERS, VerificationAnswer, newest_verification
 from search.seeds import fresh_seed
 from search.selection.candidates import Candidate, candidate_from_file, require_unedited
 from search.selection.export_provenance import export_provenance
+from search.selection.validation_intervals import model_intervals
 from search.verdict import settings_not_applied
 from storage import evaluations
 from storage.commands import ballast_command
 from storage.engine import Store
-from trainer.audit.audit import audit
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare_all_rows
+from trainer.inference.forecast_intervals import ForecastIntervals
+from trainer.inference.gru_forward import network_of
 from trainer.inference.unusable_rows import UnusableRow, without_unfinished_rows
 from trainer.training.result import Outcome, RefitResult
 
@@ -65,6 +68,13 @@ class Refit:
         """The time of the last row whose target was trained on."""
         return self.data.when(int(self.data.train[self.data.times[self.data.train].argmax()]))
 
+    @cached_property
+    def intervals(self) -> ForecastIntervals | None:
+        """What the bounds of its forecasts are computed from; None if there are no validation forecasts."""
+        found, config = self.candidate.validated, self.candidate.trial.config.data
+        networks = [network_of(each.weights) for each in self.finished if each.weights is not None]
+        return None if found is None else model_intervals(config, found, "trial", self.data, networks)
+
     def to_json(self) -> dict[str, Any]:
         """The shape of `refit --json`, without `saved`."""
         return {
@@ -85,9 +95,7 @@ class Refit:
             if self.unjudged is None
             else {"from": self.unjudged[0], "until": self.unjudged[1]},
             "verified": None if self.verified is None else self.verified.to_json(),
-            "intervals": None
-            if self.candidate.intervals is None
-            else self.candidate.intervals.model_dump(mode="json"),
+            "intervals": None if self.intervals is None else self.intervals.model_dump(mode="json"),
         }
 
 
@@ -135,10 +143,7 @@ def refit_all_rows(
 
 def _audited_folds(candidate: Candidate, table: Table) -> tuple[Dataset, ...]:
     """The folds of the study in this table; raises AnswerIsNo with what the audit finds."""
-    exported = export_provenance(candidate.resolved)
-    config = candidate.trial.config
-    ceiling = None if exported is None else exported.skill_ceiling
-    found = audit(config.data, config.guard, table, ceiling=ceiling)
+    found = audit_study(candidate.resolved, candidate.trial.config.data, table)
     if not found.ok(False) or not found.folds:
         raise AnswerIsNo(blocking_findings(found, False))
     return found.folds
@@ -187,7 +192,9 @@ def _judged_until(
         row = int(folds[-1].train[0]) + split.get("train", 0) + split.get("validation", 0) - 1
         last = min(last, np.sort(folds[-1].times)[row])  # in a panel the rows stand series by series
     moments = np.unique(table.times.to_numpy())
-    for scored in () if store is None else evaluations.verifications_of_study(store, candidate.study):
+    study = candidate.study
+    known = [] if store is None else evaluations.verifications_of_study(store, study, with_series=False)
+    for scored in known:
         if scored.verdict in ANSWERS:
             target = np.datetime64(scored.last_time.astimezone(UTC).replace(tzinfo=None), "ns")
             row = int(np.searchsorted(moments, target, "right")) - 1 - folds[-1].horizon

@@ -27,6 +27,7 @@ from storage.verdicts import Verdict
 from trainer.config import TrialConfig
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
+from trainer.losses import Loss
 from trainer.training.result import EpochReport, TrialResult
 
 CLOSE = 1e-5
@@ -73,6 +74,8 @@ class Rerun:
     trial: int | None
     """The trial that was exported."""
     config: TrialConfig = field(repr=False)
+    metric: Loss
+    """The loss that validated and judged it."""
     data: Dataset = field(repr=False)
     """The rows of the last fold."""
     table: Table = field(repr=False)
@@ -161,6 +164,7 @@ def rerun(
         folds,
         baseline=data.baseline,
         ceiling=data.ceiling,
+        metric=data.metric,
         seed=seed,
         on_epoch=on_epoch,
         should_stop=should_stop,
@@ -180,6 +184,7 @@ def rerun(
         study=resolved.file.study.name,
         trial=number,
         config=config,
+        metric=data.metric,
         data=folds[-1],
         table=data.table,
         record=record,

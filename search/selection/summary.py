@@ -15,6 +15,7 @@ from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
+from trainer.losses import MSE, Loss, recorded_loss
 from trainer.rivals.skill import EffectiveRows
 
 MEASURED_FLOOR = "measured_floor"
@@ -73,8 +74,17 @@ class Summary:
 
     @property
     def floor(self) -> float:
-        """The higher of the two noise floors, by the formula and as measured."""
+        """The higher of the two noise floors, by the formula and as measured. The formula is of squared
+        errors: with another loss the measured one counts alone, once there is one.
+        """
+        if self.measured is not None and self.metric.name != MSE.name:
+            return self.measured.skill
         return max(self.noise_floor, 0.0 if self.measured is None else self.measured.skill)
+
+    @property
+    def metric(self) -> Loss:
+        """The loss by which the trials are compared and judged."""
+        return recorded_loss(self.study.facts.get("metric"))
 
     @property
     def effective_rows(self) -> EffectiveRows | None:
@@ -158,10 +168,11 @@ class Summary:
 
     def floors_text(self) -> str:
         """`0.0122`, or if it was measured `0.0122 by the formula, 0.0515 as measured on 20 trials`."""
+        of_squares = "" if self.metric.name == MSE.name else " of squared errors"
         if self.measured is None:
-            return f"{self.noise_floor:.4f}"
+            return f"{self.noise_floor:.4f}" + (of_squares and f" by the formula{of_squares}")
         return (
-            f"{self.noise_floor:.4f} by the formula, {self.measured.skill:.4f} as measured on "
+            f"{self.noise_floor:.4f} by the formula{of_squares}, {self.measured.skill:.4f} as measured on "
             f"{self.measured.trials} trials"
         )
 

@@ -43,8 +43,8 @@ class TrainedCandidate:
 
     @property
     def loss(self) -> Loss:
-        """What the candidate was trained by and is judged by."""
-        return self.candidate.trial.config.loss
+        """What the candidate is judged by: the metric of its study, in the unit of the data."""
+        return self.data.in_units(self.candidate.resolved.metric)
 
     @cached_property
     def moments(self) -> Moments:
@@ -86,7 +86,7 @@ def train_candidate(
     config = candidate.trial.config
     data, refits = prepare_refit(config.data, study_data.table), []
     _require_rows(config.data.shown_source, data)
-    _require_naive_errors(config.data.shown_source, data, config.loss)
+    _require_naive_errors(config.data.shown_source, data, data.in_units(candidate.resolved.metric))
     for number in range(seeds):
         seed = fresh_seed(candidate.resolved.file.study.seed, number)
         done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)

@@ -99,7 +99,8 @@ def _evaluate(
     searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
     found = score_candidate(trained, configuration_number(evaluation, taken), searches)
     report = {**found.to_json(), "asked_for": asked_for}
-    evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report)
+    kept = None if found.rows_kept is None else found.rows_kept.packed_with(unseen.series.packed())
+    evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report, kept)
     return found
 
 

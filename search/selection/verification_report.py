@@ -6,6 +6,7 @@ from statistics import median, stdev
 from typing import Any
 
 from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, ScoredRows, evaluation_to_json
+from search.record.scored_forecasts import ScoredForecasts
 from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
@@ -62,6 +63,8 @@ class CandidateResult:
     """The figures of series that no trial trained on; None if none were held back."""
     rivals_notes: Mapping[str, str] = field(default_factory=dict)
     """For some rivals, which series are forecast by the fit to all series, and why."""
+    rows_kept: ScoredForecasts | None = field(default=None, repr=False)
+    """The test rows with the mean forecast of the seeds; None if the guard stopped all of them."""
 
     @property
     def value(self) -> float | None:

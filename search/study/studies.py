@@ -186,7 +186,11 @@ def _create(opened: OpenStudy) -> tables.StudyRow | None:
             row_mapping.setting_rows(name, resolved.settings.values()),
             row_mapping.clamp_rows(name, resolved),
             row_mapping.data_row(name, opened.data),
-            [validation_rows_row(name, opened.data.base, opened.data.rivals, _validation_series(opened))],
+            [
+                validation_rows_row(
+                    name, opened.data.base, opened.data.rivals, _validation_series(opened), opened.data.metric
+                )
+            ],
         )
     except StudyExists:
         return query.study(store, name)

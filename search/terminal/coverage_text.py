@@ -10,9 +10,10 @@ from search.text import p_text
 
 if TYPE_CHECKING:
     from search.selection.interval_coverage import IntervalCoverage
-    from search.selection.statistics.coverage import LikelihoodRatio
+    from search.selection.statistics.coverage import Coverage, LikelihoodRatio, MeanTest
 
 _NAMES = ("bounds", "covered", "Kupiec LR (p)", "independence LR (p)", "Christoffersen LR (p)")
+_PANEL_NAMES = ("bounds", "covered", "times", "t of the mean share (p)")
 
 
 def coverage_parts(found: "IntervalCoverage | None") -> Iterator[RenderableType]:
@@ -23,25 +24,49 @@ def coverage_parts(found: "IntervalCoverage | None") -> Iterator[RenderableType]
     first, relative = found.levels[0], " relative" if found.intervals.smallest_scale is not None else ""
     yield (
         f"Forecast intervals, from {found.intervals.pooled.rows}{relative} errors on validation rows, on "
-        f"{first.rows} test rows:"
+        f"{first.rows} test rows{_following_text(found)}:"
     )
-    rows = [
-        (
-            f"{100 * each.level:.0f} %",
-            f"{100 * each.covered:.1f} %",
-            *map(_test_text, (each.kupiec, each.independence, each.christoffersen)),
+    if first.by_time is None:
+        yield values_table(_NAMES, [_series_row(each) for each in found.levels])
+    else:
+        yield values_table(_PANEL_NAMES, [_panel_row(each) for each in found.levels])
+        yield (
+            "The test of a panel is of the shares within bounds at each time, averaged over series: rows of "
+            "one time are not independent."
         )
-        for each in found.levels
-    ]
-    yield values_table(_NAMES, rows)
-    if first.kupiec is None:
-        yield "They are not tested: rows of several series at one time are not independent."
-    elif found.horizon > 1:
+    if found.horizon > 1 and first.kupiec is not None:
         yield (
             f"Targets over {found.horizon} rows overlap: the tests use every {found.horizon}th row, "
             f"{first.rows_tested} in all, and the residuals behind the bounds depend on each other as well."
         )
+    told = ", ".join(f"{level} %: {100 * share:.1f}" for level, share in found.calibration.items())
+    yield f"Calibration, the share of test rows within bounds of each level: {told}."
 
 
-def _test_text(test: "LikelihoodRatio | None") -> str | None:
+def _following_text(found: "IntervalCoverage") -> str:
+    """Whether the bounds follow the size of the last errors, as part of a sentence."""
+    if found.intervals.recent is None:
+        return ""
+    rows = found.levels[0].rows
+    part = "" if found.following == rows else f" in {found.following} of them"
+    return f", as wide as the last errors of the series are large{part}"
+
+
+def _series_row(level: "Coverage") -> tuple[str | None, ...]:
+    return (
+        *_level_texts(level),
+        *map(_test_text, (level.kupiec, level.independence, level.christoffersen)),
+    )
+
+
+def _panel_row(level: "Coverage") -> tuple[str | None, ...]:
+    test = level.by_time
+    return *_level_texts(level), None if test is None else str(test.times), _test_text(test)
+
+
+def _level_texts(level: "Coverage") -> tuple[str, str]:
+    return f"{100 * level.level:.0f} %", f"{100 * level.covered:.1f} %"
+
+
+def _test_text(test: "LikelihoodRatio | MeanTest | None") -> str | None:
     return None if test is None else f"{test.statistic:.2f} ({p_text(test.p_value)})"

@@ -70,14 +70,15 @@ def clamp_table(clamps: Iterable[Any]) -> TextTable:
 
 
 def audit_table(findings: Iterable[Any]) -> TextTable:
-    """Findings of the data audit."""
+    """Findings of the data audit, errors first."""
+    worst_first = [*SEVERITY_STYLE].index
     columns = (TableColumn("severity"), TableColumn("finding"))
     rows = [
         TableRow(
             (Text(f.severity, style=SEVERITY_STYLE[f.severity]), plain_text(f.code)),
             (short_value(f.message),),
         )
-        for f in findings
+        for f in sorted(findings, key=lambda finding: worst_first(finding.severity))
     ]
     return TextTable(columns, rows)
 

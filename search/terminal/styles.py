@@ -5,30 +5,21 @@ from collections.abc import Mapping
 from rich.text import Text
 
 from search.config.layers import Layer
+from search.text import COLOURS
 from storage import tables
 from storage.verdicts import Verdict
 from trainer.text import place_in_training, printable
 
-VERDICT_STYLE: dict[Verdict | None, str] = {
-    Verdict.ACCEPTED: "#00956c",
-    Verdict.UNPROMISING: "#828282",
-    Verdict.UNSTABLE: "#ae7800",
-    Verdict.SUSPICIOUS: "#c36298",
-    Verdict.INTERRUPTED: "#2496d8",
-    Verdict.FAILED: "#d65f00",
-    None: "#0078c0",
-}
-"""The hues of search.text.COLOURS, at a lightness that is readable on black and on white."""
 LAYER_STYLE = {
-    Layer.CLAMP: VERDICT_STYLE[Verdict.UNSTABLE],
-    Layer.GUARD: VERDICT_STYLE[Verdict.SUSPICIOUS],
-    Layer.SAMPLED: VERDICT_STYLE[None],
+    Layer.CLAMP: COLOURS[Verdict.UNSTABLE],
+    Layer.GUARD: COLOURS[Verdict.SUSPICIOUS],
+    Layer.SAMPLED: COLOURS[None],
     Layer.CLI: "bold",
 }
 SEVERITY_STYLE = {
-    "error": VERDICT_STYLE[Verdict.FAILED],
-    "warning": VERDICT_STYLE[Verdict.UNSTABLE],
-    "info": VERDICT_STYLE[Verdict.UNPROMISING],
+    "error": COLOURS[Verdict.FAILED],
+    "warning": COLOURS[Verdict.UNSTABLE],
+    "info": COLOURS[Verdict.UNPROMISING],
 }
 
 
@@ -39,7 +30,7 @@ def plain_text(text: str, style: str = "") -> Text:
 
 def verdict_cell(verdict: Verdict | None) -> Text:
     """A verdict in its colour; None is a running trial."""
-    return Text("running" if verdict is None else str(verdict), style=VERDICT_STYLE[verdict])
+    return Text("running" if verdict is None else str(verdict), style=COLOURS[verdict])
 
 
 def count_cells(counts: Mapping[Verdict | None, int], of_accepted: str = "") -> tuple[Text, ...]:
@@ -50,7 +41,7 @@ def count_cells(counts: Mapping[Verdict | None, int], of_accepted: str = "") -> 
     words = {verdict: str(verdict or "running") for verdict in (*Verdict, None)}
     words[Verdict.ACCEPTED] += of_accepted
     cells = tuple(
-        Text(f"{counts[verdict]} {word}", style=VERDICT_STYLE[verdict])
+        Text(f"{counts[verdict]} {word}", style=COLOURS[verdict])
         for verdict, word in words.items()
         if counts.get(verdict)
     )

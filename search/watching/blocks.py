@@ -25,6 +25,17 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell of a table that leads to `address`, a path of the same server; Markdown shows its text alone."""
+
+    text: str
+    address: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class TableBlock:
     """Rows of cells with any values; `search.text.short_value` makes text of them, a Verdict gets its
     colour.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from search.config.layers import Layer, Setting
 from search.config.resolved_study import ResolvedStudy
@@ -10,7 +11,10 @@ from search.config.space import Dimension
 from search.errors import RequestError
 from search.record.continuation import resolve_from_store
 from search.record.row_mapping import recorded_settings
+from search.record.scored_forecasts import ScoredForecasts
+from search.selection.forecasts_on_record import forecasts_on_record
 from search.selection.panel_result import PanelResult, best_of_panel
+from search.selection.setting_importances import SettingImportances, setting_importances
 from search.selection.summary import Summary, summarise
 from storage import evaluations, query, tables
 from storage.engine import Store
@@ -50,6 +54,13 @@ class StudyView:
     """Evaluations of its configurations on test rows."""
     panel: PanelResult | None = None
     """The best trial on the validation rows of a panel; None for a single series or without a best trial."""
+    scored: Sequence[ScoredForecasts] = ()
+    """Forecasts on validation rows and, after a verification, on test rows; see `forecasts_on_record`."""
+
+    @cached_property
+    def setting_importances(self) -> SettingImportances | None:
+        """The importances of the searched settings; None if there are too few trials to tell."""
+        return setting_importances(self.trials, {one.key: one.effective for one in self.space})
 
     @property
     def study(self) -> tables.StudyRow:
@@ -83,8 +94,9 @@ def study_view(store: Store, name: str) -> StudyView:
         trials=trials,
         findings=findings,
         epochs=query.epochs_by_trial(store, name, drawn_trials(trials, summary.best, findings)),
-        evaluations=evaluations.verifications_of_study(store, name),
+        evaluations=evaluations.verifications_of_study(store, name, with_series=False),
         panel=best_of_panel(store, summary),
+        scored=forecasts_on_record(store, summary),
     )
 
 

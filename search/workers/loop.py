@@ -54,7 +54,7 @@ def run_worker(
     time_left: float | None = None,
 ) -> RunEnd:
     """Run trials until the study has as many conclusive ones as are wanted, or there is a reason to end
-    earlier.
+    earlier. Unless it was interrupted, the worker of the best trial then measures which columns carry it.
 
     The study's trials are counted, not this worker's: a continued run, or one of several workers, ends at the
     same number. After `study.timeout`, or after `time_left` seconds if a run of several workers has used part
@@ -68,7 +68,10 @@ def run_worker(
     report_study_start(study, progress)
     with Heartbeat(study.store, study.name, this_worker(), device) as heartbeat:
         context = TrialContext(study, heartbeat.worker, progress, should_stop, device)
-        return _WorkerLoop(context, heartbeat, time_left).work()
+        end = _WorkerLoop(context, heartbeat, time_left).work()
+    if not end.interrupted:
+        context.best.record_importances(study, should_stop)
+    return end
 
 
 def report_study_start(study: OpenStudy, progress: Progress) -> None:

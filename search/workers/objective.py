@@ -23,6 +23,7 @@ from search.store_files import log_to_file
 from search.study import backend
 from search.study.studies import OpenStudy
 from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, TAKEN_OVER, Judgement, judge
+from search.workers.best_networks import BestNetworks
 from search.workers.cached_trials import (
     cached_epochs,
     find_cached_trial,
@@ -54,6 +55,7 @@ class TrialContext:
     should_stop: Callable[[], bool]
     device: str | None = None
     """The worker's own device, which overrides training.device."""
+    best: BestNetworks = field(default_factory=BestNetworks)
 
 
 def run_trial(context: TrialContext, asked: AskedTrial) -> Judgement:
@@ -92,6 +94,8 @@ def _run(context: TrialContext, trial: optuna.Trial, drawn: Mapping[str, str]) -
         judgement = _judged(context, trial, state, resolved)
         log.debug("trial %d is %s: %s", trial.number, judgement.verdict, judgement.message)
     state.log = row_mapping.log_row(study.name, trial.number, path)
+    if state.result is not None and judgement.verdict is Verdict.ACCEPTED:
+        context.best.keep_if_best(trial.number, resolved.config, state.result)
     return _end(context, trial, state, judgement)
 
 
@@ -245,6 +249,7 @@ def _fit(
         study.data.folds(resolved.config.data),
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
+        metric=study.data.metric,
         seed=state.row.seed,
         on_epoch=on_epoch,
         on_finding=on_finding,

@@ -75,7 +75,19 @@ def test_a_dict_is_run_and_read_again() -> None:
     (setting,) = [row for row in again.settings().to_dict("records") if row["key"] == "study.trials"]
     assert (setting["value"], setting["layer"], setting["origin"]) == (2, "cli", "--set study.trials=2")
     assert len(again.epochs(0)) == 1
-    assert {"time", "fold", "target", "trial_0", "trial_1"} <= set(again.forecasts())
+    best, other = again.forecasts(), again.forecasts(bounds_of=0)
+    bounds = ["lower_80", "upper_80", "lower_95", "upper_95"]
+    assert {"time", "fold", "target", "trial_0", "trial_1", *bounds} <= set(best)
+    middle = (other["lower_95"] + other["upper_95"]) / 2
+    assert np.allclose(middle, other["trial_0"])
+    chosen = study.summary().best
+    assert chosen is not None
+    number = chosen.number
+    assert best[bounds].equals(again.forecasts(bounds_of=number)[bounds])
+    inside = best["target"].between(best["lower_80"], best["upper_80"])
+    assert 0.75 < inside.mean() < 0.85
+    with pytest.raises(ballast.errors.TrialUnknown):
+        again.forecasts(bounds_of=9)
     with pytest.raises(ballast.errors.TrialUnknown):
         again.epochs(9)
 

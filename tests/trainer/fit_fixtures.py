@@ -21,7 +21,7 @@ from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
-from trainer.training.learner import Learner
+from trainer.training.learner import Learner, TrialLosses
 from trainer.training.loop import fit
 from trainer.training.result import EpochReport, TrialResult
 
@@ -191,8 +191,14 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> LearnerPatches:
     lab = LearnerPatches()
 
     class Tampered(Learner):
-        def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
-            super().__init__(n_features, config, device)
+        def __init__(
+            self,
+            n_features: int,
+            config: TrialConfig,
+            device: torch.device,
+            losses: TrialLosses | None = None,
+        ) -> None:
+            super().__init__(n_features, config, device, losses)
             lab.learners.append(self)
 
         def backward(self, batch: Batch) -> StepSignals:

@@ -6,8 +6,6 @@ import numpy as np
 
 from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.audit.check_broken_values import broken_value_findings
-from trainer.audit.check_columns import countdown_findings
-from trainer.audit.check_leaks import leak_findings
 from trainer.audit.check_series import (
     constant_findings,
     drift_findings,
@@ -17,6 +15,8 @@ from trainer.audit.check_series import (
 )
 from trainer.audit.check_split import count_findings, few_rows_findings, max_gap_findings, overlap_findings
 from trainer.audit.check_table import table_findings
+from trainer.audit.leaks.check_columns import countdown_findings
+from trainer.audit.leaks.check_leaks import leak_findings
 from trainer.audit.panel_coverage import panel_coverage, panel_findings
 from trainer.audit.series_findings import told_once
 from trainer.audit.worked_row import find_worked_row

@@ -32,7 +32,7 @@ from trainer.config.training import (
     ScheduleName,
     TrainingConfig,
 )
-from trainer.losses import MSE, Loss
+from trainer.losses import LOSSES, HuberLoss, Loss, LossName, QLike
 
 __all__ = [
     "BAR_COLUMNS",
@@ -82,5 +82,30 @@ class TrialConfig(Section):
 
     @property
     def loss(self) -> Loss:
-        """What the trial minimises and is judged by."""
-        return MSE
+        """What the trial minimises; `Dataset.in_units` gives it the scale of the target.
+
+        Raises ValueError if the target has no such loss.
+        """
+        return self.loss_of(self.training.loss)
+
+    def loss_of(self, name: LossName) -> Loss:
+        """The loss of this name, with the parameters that the settings give it.
+
+        Raises ValueError if the target has no such loss.
+        """
+        if name == "huber":
+            return HuberLoss(self.training.huber_delta)
+        if name != "qlike":
+            return LOSSES[name]
+        if self.data.target_is_log_of is None:
+            raise ValueError(
+                "the loss qlike compares variances, and the target is not known to be the logarithm of one: "
+                "forecast log_parkinson, garman_klass, rogers_satchell or the log of a volatility, say in "
+                "data.target.log_of what a column holds the logarithm of, or choose another loss"
+            )
+        if self.data.scale == "series":
+            raise ValueError(
+                "the loss qlike needs one scale for all series; set data.scale to pooled, or choose another "
+                "loss"
+            )
+        return QLike(2.0 if self.data.target_is_log_of == "volatility" else 1.0)

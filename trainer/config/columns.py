@@ -233,6 +233,11 @@ class Target(DerivedColumn):
     shifted like any other target. null means true, for files from before this key existed; a new study must
     say which. null is left out of a dump, so that older digests stay valid.
     """
+    log_of: Literal["volatility", "variance"] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """What the target is the logarithm of, if its transform does not say: a column that holds logarithms, or
+    the log of a column. `training.loss: qlike` needs it. null: what the transform says, else of neither."""
     clip: Annotated[float, Field(gt=0)] | None = None
     """Bound of the unscaled target, in its own unit. null: no bound; for returns, 0.1 times the square root
     of the rows that they extend over."""
@@ -257,6 +262,12 @@ class Target(DerivedColumn):
     def _is_a_number(self) -> Self:
         if self.transform in OF_TEXTS:
             raise ValueError(f"{self.transform} says what a row is, which is no forecast; forecast a number")
+        return self
+
+    @model_validator(mode="after")
+    def _logarithm_of_a_volatility(self) -> Self:
+        if self.log_of is not None and self.kind != "volatility":
+            raise ValueError(f"log_of belongs to kind: volatility, not to {self.kind}")
         return self
 
     @model_validator(mode="after")

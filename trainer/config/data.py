@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from trainer.config.columns import CALENDAR, DerivedColumn, Feature, Target
+from trainer.config.columns import BAR_COLUMNS, CALENDAR, DerivedColumn, Feature, Target
 from trainer.config.section import Names, Section, is_default
 from trainer.config.source import CsvConfig
 from trainer.config.split import Split
@@ -164,6 +164,30 @@ class DataConfig(Section):
     def sources(self) -> tuple[str, ...]:
         """The files, patterns or samples of the source, one or several."""
         return (self.source,) if isinstance(self.source, str) else self.source
+
+    @property
+    def target_is_log_of(self) -> Literal["volatility", "variance"] | None:
+        """What the target is the logarithm of, or a mean or an earlier value of one; None if of neither."""
+        logarithm = self._without_means(self.target)
+        if logarithm.transform in BAR_COLUMNS:
+            return "volatility"
+        if logarithm.transform == "log":
+            inside = self._without_means(self._features[logarithm.of]) if logarithm.of else None
+            if inside is not None and inside.transform in ("rolling_std", "ewm_std", "abs_log_return"):
+                return "volatility"
+            if inside is not None and inside.transform == "realized_variance":
+                return "variance"
+        return self.target.log_of
+
+    @property
+    def _features(self) -> Mapping[str, DerivedColumn]:
+        return {feature.name: feature for feature in self.features}
+
+    def _without_means(self, series: DerivedColumn) -> DerivedColumn:
+        """What `series` is computed from by means and lags alone."""
+        while series.of is not None and series.transform in ("raw", "lag", "rolling_mean", "ewm_mean"):
+            series = self._features[series.of]
+        return series
 
     @property
     def shown_source(self) -> str:

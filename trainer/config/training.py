@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trainer.config.section import Section
+from trainer.losses import HUBER_DELTA, LossName
 
 InitName = Literal["gains", "torch"]
 
@@ -45,6 +46,19 @@ class ModelsConfig(Section):
 class TrainingConfig(Section):
     """How long to train, and how."""
 
+    loss: LossName = Field(default="mse", exclude_if=lambda value: value == "mse")
+    """What training minimises: `mse`, squared errors; `mae`, absolute errors; `huber`, squared up to
+    `huber_delta` and absolute above; `qlike`, of variances, for a target that is the logarithm of a
+    variance or a volatility. The study is judged by it too, unless `study.metric` says otherwise."""
+    huber_delta: Annotated[float, Field(gt=0)] = Field(
+        default=HUBER_DELTA, exclude_if=lambda value: value == HUBER_DELTA
+    )
+    """For `huber`: up to which error it is squared, in standard deviations of the training target."""
+    half_life: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """Training rows count less in the training loss the older they are: half as much for every so many rows
+    (in a panel: dates) before the last one, on top of `data.weights`. null: age does not count."""
     epochs: Annotated[int, Field(ge=1)] = 15
     patience: Annotated[int, Field(ge=1)] = 4
     """Epochs without a better validation loss before training ends."""
@@ -79,6 +93,8 @@ class GuardConfig(Section):
     output_limit: Annotated[float, Field(gt=0)] = 10.0
     """Largest |output|, in units of the standardised target; a step above it is an explosion."""
     loss_limit: Annotated[float, Field(gt=0)] = 100.0
+    """A higher loss of a batch or of the validation rows is an explosion; a squared error of the standardised
+    target, which any other loss is compared with as the loss of a forecast with this error."""
     lr_cut: Annotated[float, Field(gt=0, lt=1)] = 0.1
     lr_min: Annotated[float, Field(gt=0)] = 1e-8
     frozen_lr_ratio: Annotated[float, Field(gt=0, lt=1)] = 1e-3
@@ -87,6 +103,7 @@ class GuardConfig(Section):
     """Smallest relative L2 distance from the initial weights, over all epochs, of a model that has learnt
     anything."""
     loss_floor: Annotated[float, Field(ge=0)] = 1e-8
+    """A lower loss is suspicious; a squared error, as `loss_limit`."""
     max_skill: Annotated[float, Field(gt=0, le=1)] | None = None
     """Ceiling of believable skill; null: derived from the kind of target. Required for kind `other`."""
     target_max_floor: Annotated[float, Field(ge=0)] = 1e-3

@@ -15,12 +15,6 @@ from trainer.data.arrays import Floats, Rows
 Mask = npt.NDArray[np.bool_]
 
 
-def moment_numbers(times: npt.NDArray[np.int64]) -> Rows:
-    """The number of the moment of each row (T,), from 0; rows of one moment have one number."""
-    numbers: Rows = np.unique(times, return_inverse=True)[1].astype(np.int64)
-    return numbers
-
-
 def cross_demean(values: Floats, moments: Rows, min_series: int) -> Floats:
     """X − mean over the series at the moment."""
     known, count = _counted(values, moments, min_series)

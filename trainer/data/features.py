@@ -11,8 +11,8 @@ import numpy.typing as npt
 from trainer.config import CALENDAR, DataConfig, DerivedColumn, Target
 from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.clock_transforms import most_rows_of_a_day
-from trainer.data.cross_section import CROSS, cross_demean, moment_numbers
-from trainer.data.panel import by_series
+from trainer.data.cross_section import CROSS, cross_demean
+from trainer.data.panel import by_series, moment_numbers
 from trainer.data.source import Table, columns_of
 from trainer.data.transforms import OF_THE_CLOCK, TRANSFORMS, lookback
 from trainer.data.unseen_series import unseen_series

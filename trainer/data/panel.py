@@ -74,9 +74,15 @@ def rows_until_gap(starts: Rows, times: Times, moment: np.generic, gap: int) -> 
     return np.concatenate(before) if any(map(len, before)) else np.array([np.argmin(times)])
 
 
+def moment_numbers(times: Times) -> Rows:
+    """The number of the moment of each row (T,), from 0 by time; rows of one moment have one number."""
+    numbers: Rows = np.unique(times, return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
 def mean_by_moment(times: Times, values: Floats) -> Floats:
     """The mean of `values` (n,) over the rows of each distinct moment of `times` (n,), ascending."""
-    _, numbers = np.unique(times, return_inverse=True)
+    numbers = moment_numbers(times)
     means: Floats = np.bincount(numbers, weights=values) / np.bincount(numbers)
     return means
 

@@ -72,7 +72,8 @@ class Scaler:
     def target_moments(self, series: Rows) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the target at rows of the series numbers (n,): (n,)."""
         if self.series is None:
-            return np.full(len(series), self.target_mean), np.full(len(series), self.target_std)
+            mean, std = (np.broadcast_to(each, len(series)) for each in (self.target_mean, self.target_std))
+            return mean, std
         return self.series.target_mean[series], self.series.target_std[series]
 
     def of_one(self, number: int) -> "Scaler":
@@ -106,7 +107,7 @@ def fitted_scaler(config: DataConfig, built: FeaturesAndTarget, split: FoldRows,
         if config.scale == "series":
             own.append(_moments_by_series(column, edges, pooled, is_indicator=feature.is_indicator))
     target = built.target.to_numpy(np.float64)[split.fitting]
-    bound = clip_bound(config, target)
+    bound = _widest_bound(config, target, edges)
     mean, std = _moments(clipped(target, bound), "the target", None in constant, by_row=False)
     means, stds = np.array(found).T.copy()
     scaler = Scaler(means, stds, mean, std, config.feature_clip, bound)
@@ -136,6 +137,16 @@ def _moments_by_series(
 def clipped(target: Floats, bound: float | None) -> Floats:
     """The target (n,) within ±`bound`; unchanged for None."""
     return target if bound is None else np.clip(target, -bound, bound)
+
+
+def _widest_bound(config: DataConfig, target: Floats, edges: Rows) -> float | None:
+    """The largest of the clip bounds of the series, whose fitting rows begin and end at `edges` (S + 1,).
+
+    That of all rows together would cut the usual values of a series that moves more than the others.
+    """
+    own = [target[start:stop] for start, stop in pairwise(edges.tolist()) if stop - start >= MIN_TRAIN]
+    bounds = [clip_bound(config, each) for each in own or [target]]
+    return max((bound for bound in bounds if bound is not None), default=None)
 
 
 def clip_bound(config: DataConfig, training: Floats) -> float | None:

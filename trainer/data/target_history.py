@@ -15,8 +15,8 @@ import numpy.typing as npt
 from trainer.config import CHANGES, DataConfig, DerivedColumn, Feature
 from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.constant_columns import correlation
-from trainer.data.cross_section import cross_demean, moment_numbers
-from trainer.data.panel import ONE_SERIES, by_series, series_spans
+from trainer.data.cross_section import cross_demean
+from trainer.data.panel import ONE_SERIES, by_series, moment_numbers, series_spans
 from trainer.data.transforms import TRANSFORMS, log_return
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TargetHistory:
             self,
             own=own,
             returns=returns if returns is None or returns is own else returns[rows],
-            slots=self.slots[rows],
+            slots=np.zeros(len(own), np.int64) if self.per_day == 1 else self.slots[rows],
             begun=None if self.begun is None else self.begun[rows],
         )
 

@@ -38,6 +38,25 @@ def training_weights(
     return weights
 
 
+def forgetting_weights(
+    weights: npt.NDArray[np.float32] | None,
+    times: npt.NDArray[np.datetime64],
+    train: Rows,
+    half_life: float | None,
+) -> npt.NDArray[np.float32] | None:
+    """`weights` (T,) of rows at `times` (T,), those of `train` halved for every `half_life` distinct times of
+    training rows that lie between a row and the last training row, and scaled to a mean of 1 again.
+    """
+    if half_life is None or len(train) == 0:
+        return weights
+    moments, number = np.unique(times[train], return_inverse=True)
+    kept = 0.5 ** ((len(moments) - 1 - number) / half_life)
+    own = kept if weights is None else kept * weights[train]
+    forgotten = np.zeros(len(times), np.float32)
+    forgotten[train] = own / own.mean()
+    return forgotten
+
+
 def _equal_per_time(times: "pd.DatetimeIndex", train: Rows) -> Floats:
     """1 / the number of training rows at the time of each."""
     _, numbers, counts = np.unique(times.asi8[train], return_inverse=True, return_counts=True)

@@ -9,6 +9,7 @@ code that looks from row to row does so within one series, see `trainer.data.pan
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ from trainer.data.split import (
 from trainer.data.target_history import TargetHistory, target_history
 from trainer.data.weights import training_weights
 from trainer.errors import DataError
+from trainer.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class Dataset:
         for number, span in enumerate(series_spans(self.series_starts, len(self.target))):
             if span.start < span.stop:
                 yield span.start, self._of(span, number)
+
+    def in_units(self, loss: Loss) -> Loss:
+        """The loss of forecasts that are standardised as the target of this fold is."""
+        return loss.scaled(self.scaler.target_std)
 
     @property
     def series_numbers(self) -> Rows:
@@ -337,12 +343,18 @@ def _fingerprint(table: Table, split: FoldRows) -> str:
     because their last bits differ between machines.
     """
     digest = hashlib.sha256(table.sha256.encode())
-    digest.update(table.times.asi8.astype("<i8").tobytes())
+    digest.update(_little_endian(table.times.asi8))
     if table.series_names:
         digest.update("\0".join(table.series_names).encode() + table.series_starts.astype("<i8").tobytes())
     for name, values in table.frame.items():
         digest.update(str(name).encode() + b"\0")
-        digest.update(values.to_numpy(np.float64).astype("<f8").tobytes())
+        digest.update(_little_endian(values.to_numpy(np.float64)))
     for rows in (split.validation, split.test, *([split.unseen] if len(split.unseen) else [])):
-        digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
+        digest.update(len(rows).to_bytes(8, "little"))
+        digest.update(_little_endian(rows))
     return digest.hexdigest()
+
+
+def _little_endian(values: npt.NDArray[Any]) -> memoryview:
+    """The bytes of the values (n,), the same on every machine; not copied if this machine has them so."""
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data

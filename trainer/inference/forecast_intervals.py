@@ -4,14 +4,16 @@ validation rows ──► |target − forecast| / scale ──► quantiles ─�
 
 Vovk, Gammerman & Shafer (2005, "Algorithmic learning in a random world"); Lei, G'Sell, Rinaldo, Tibshirani &
 Wasserman (2018, "Distribution-free predictive inference for regression"), with the locally weighted residuals
-of their section 5.2 where the forecast is a volatility. The bounds promise their level over rows that are
-exchangeable with the validation rows. Rows of a time series are not: targets over `horizon` > 1 rows overlap,
-and the spread of returns changes. `ballast verify` measures the coverage on the test rows.
+of their section 5.2. The scale is the size of the series' last errors (`trainer.inference.error_sizes`), and
+where the forecast is a volatility, the forecast times the size of the last errors relative to it. The bounds
+promise their level over rows that are exchangeable with the validation rows. Rows of a time series are not:
+targets over `horizon` > 1 rows overlap, and the spread of returns changes. `ballast verify` measures the
+coverage on the test rows.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +23,17 @@ from trainer.config import DataConfig, Section
 from trainer.data.arrays import Floats, Rows
 from trainer.data.bar_volatility import is_log_volatility
 from trainer.data.windows import Dataset
+from trainer.inference.error_sizes import knows_past_targets, recent_sizes
 
 LEVELS: Final = (80, 95)
 """Percent of the targets that should lie within the bounds."""
+CALIBRATION_LEVELS: Final = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+"""Percents at which `verify` compares the coverage with the level."""
 MIN_ROWS: Final = 19
 """Fewest residuals that have a quantile at 95 %: (n + 1) · 0.95 ≤ n."""
 MIN_SERIES_ROWS: Final = 250
-"""Fewest independent residuals for quantiles of a series' own. The coverage of so many varies by chance with
-a standard deviation of √(0.8 · 0.2 / 250) = 2.5 % at 80 %."""
+"""Fewest independent residuals for quantiles of a series' own, and for quantiles of scaled residuals. The
+coverage of so many varies by chance with a standard deviation of √(0.8 · 0.2 / 250) = 2.5 % at 80 %."""
 
 ResidualSource = Literal["training", "trial"]
 """Where residuals come from: the training whose model is kept, or the exported trial before its refit."""
@@ -41,43 +46,84 @@ class Margins(Section):
     rows: Annotated[int, Field(ge=1)]
     at_80: _Margin
     at_95: _Margin
+    others: Mapping[int, _Margin] = Field(default_factory=dict, exclude_if=lambda found: not found)
+    """Those at the other CALIBRATION_LEVELS; empty in a folder of before."""
 
     def at(self, level: int) -> float:
-        """The quantile at one of LEVELS."""
-        return self.at_80 if level == 80 else self.at_95
+        """The quantile at `level` percent, one of CALIBRATION_LEVELS."""
+        return {80: self.at_80, 95: self.at_95, **self.others}[level]
 
 
-class ForecastIntervals(Section):
-    """What bounds are computed from. The scale is 1 target unit; with `smallest_scale` it is the forecast,
-    but at least that number.
-    """
+class SeriesMargins(Section):
+    """The quantiles of a panel's series; those of one series are `pooled`."""
 
-    source: ResidualSource
-    smallest_scale: Annotated[float, Field(gt=0)] | None
     pooled: Margins
     """Of the validation rows of all series."""
     by_series: Mapping[str, Margins] = Field(default_factory=dict)
     """Of each series with enough rows, by its name."""
 
-    def bounds(self, forecasts: Floats, series: Sequence[str] = ()) -> dict[str, Floats]:
+    def of(self, series: Sequence[str]) -> list[Margins]:
+        """Those of each row, by the names of their `series`; one for all rows without names."""
+        return [self.by_series.get(name, self.pooled) for name in series] or [self.pooled]
+
+
+class RecentMargins(SeriesMargins):
+    """The quantiles of residuals that are divided by the size of the last errors."""
+
+    seen: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The errors of the model on rows that it was trained on, as a share of those on other rows."""
+
+
+class ForecastIntervals(SeriesMargins):
+    """What bounds are computed from. The scale is 1 target unit; with `smallest_scale` it is the forecast,
+    but at least that number. The quantiles of `recent` are of residuals that are divided by the size of the
+    last errors, too.
+    """
+
+    source: ResidualSource
+    smallest_scale: Annotated[float, Field(gt=0)] | None
+    recent: RecentMargins | None = Field(default=None, exclude_if=lambda found: found is None)
+    """None if new rows may lack the target's columns, with too few validation rows, and in a folder of
+    before."""
+
+    def bounds(
+        self,
+        forecasts: Floats,
+        series: Sequence[str] = (),
+        sizes: Floats | None = None,
+        levels: Sequence[int] = LEVELS,
+    ) -> dict[str, Floats]:
         """`lower_80`, `upper_80`, `lower_95` and `upper_95` of `forecasts` (n,), each (n,), in their unit.
 
         `series` (n,) are the names of the rows' series; a series without quantiles of its own gets the pooled
-        ones. Scaled bounds are at least 0, as their targets are.
+        ones. `sizes` (n,) are those of the last errors, in units of `scale`: where one is NaN, and without
+        them, bounds are as wide as those errors usually were. Bounds of a volatility are at least 0.
         """
-        margins = [self.by_series.get(name, self.pooled) for name in series] or [self.pooled]
-        scale, least = self._scale(forecasts), -np.inf if self.smallest_scale is None else 0.0
+        scale, least = self.scale(forecasts), -np.inf if self.smallest_scale is None else 0.0
+        known = self.follows(sizes)
         found: dict[str, Floats] = {}
-        for level in LEVELS:
-            reach = scale * np.array([each.at(level) for each in margins])
-            found[f"lower_{level}"] = np.maximum(forecasts - reach, least)
-            found[f"upper_{level}"] = np.maximum(forecasts + reach, least)
+        for level in levels:
+            reach = np.array([each.at(level) for each in self.of(series)])
+            if self.recent is not None and sizes is not None and known.any():
+                scaled = sizes * np.array([each.at(level) for each in self.recent.of(series)])
+                reach = np.where(known, scaled, reach)
+            found[f"lower_{level}"] = np.maximum(forecasts - scale * reach, least)
+            found[f"upper_{level}"] = np.maximum(forecasts + scale * reach, least)
         return found
 
-    def _scale(self, forecasts: Floats) -> Floats:
-        if self.smallest_scale is None:
-            return np.ones(len(forecasts))
-        return np.maximum(forecasts, self.smallest_scale)
+    def follows(self, sizes: Floats | None) -> npt.NDArray[np.bool_]:
+        """Whether the bounds of each row follow the size of the last errors, (n,)."""
+        if self.recent is None or sizes is None:
+            return np.zeros(0 if sizes is None else len(sizes), bool)
+        return np.isfinite(sizes)
+
+    def scale(self, forecasts: Floats) -> Floats:
+        """The scale (n,) of `forecasts` (n,) before the size of the last errors, positive."""
+        return _scale(forecasts, self.smallest_scale)
+
+
+def _scale(forecasts: Floats, smallest: float | None) -> Floats:
+    return np.ones(len(forecasts)) if smallest is None else np.maximum(forecasts, smallest)
 
 
 @dataclass(frozen=True)
@@ -85,11 +131,13 @@ class ValidationForecasts:
     """Forecasts (n,) of the validation rows of all folds, and their targets (n,), in the target's unit.
 
     `series` (n,) is the number of each row's series among `names`, which are empty for one without a name.
+    `times` (n,) order the rows of a series.
     """
 
     forecasts: Floats
     targets: Floats
     series: Rows
+    times: npt.NDArray[np.datetime64]
     names: tuple[str, ...] = ()
 
     @classmethod
@@ -104,8 +152,25 @@ class ValidationForecasts:
                 [in_own_unit(data, data.validation, data.target[data.validation]) for data in folds]
             ),
             series=np.concatenate([data.series_numbers[data.validation] for data in folds]),
+            times=np.concatenate([data.times[data.validation] for data in folds]),
             names=folds[0].series_names,
         )
+
+    def names_of_rows(self) -> list[str]:
+        """The name of each row's series, (n,); empty for one series without a name."""
+        return [self.names[number] for number in self.series.tolist()] if self.names else []
+
+    def sizes(self, smallest_scale: float | None, horizon: int) -> Floats:
+        """How large the errors were that are known at each row, (n,), in units of the scale; see
+        `recent_sizes`. A row that several folds hold out counts once, with the mean of its errors.
+        """
+        scores = np.abs(self.targets - self.forecasts) / _scale(self.forecasts, smallest_scale)
+        keys = np.stack([self.series, self.times.astype(np.int64)])  # each distinct row, series by series
+        rows, number = np.unique(keys, axis=1, return_inverse=True)
+        number = number.ravel()
+        means = np.bincount(number, scores) / np.bincount(number)
+        starts = np.flatnonzero(np.diff(rows[0], prepend=-1))
+        return recent_sizes(means, starts, horizon)[number]
 
 
 def in_own_unit(data: Dataset, rows: Rows, values: npt.NDArray[np.floating]) -> Floats:
@@ -121,29 +186,52 @@ def measure_intervals(
     """The intervals for `config.target` from at least 19 validation rows.
 
     If the target is a volatility and its forecasts are positive, residuals are relative to the forecast:
-    errors grow with the volatility. The residuals of a log volatility do not, and those of another target are
-    taken as they are: a table of new rows may lack the columns from which its past volatility would come.
-    A series of a panel with 250 · horizon residuals gets quantiles of its own.
+    errors grow with the volatility. The residuals of a log volatility do not. All are divided by the size of
+    the errors before them as well, if a table of new rows always has the target's columns, and 250 · horizon
+    residuals have such a size. A series of a panel with 250 · horizon residuals gets quantiles of its own.
     """
     smallest = float(found.forecasts.min())
     is_level = config.target.kind == "volatility" and not is_log_volatility(config)
     is_scaled = is_level and smallest > 0 and float(found.targets.min()) >= 0
-    scores = np.abs(found.targets - found.forecasts) / (found.forecasts if is_scaled else 1.0)
-    by_number = {name: scores[found.series == number] for number, name in enumerate(found.names)}
+    least = smallest if is_scaled else None
+    scores = np.abs(found.targets - found.forecasts) / _scale(found.forecasts, least)
     enough = MIN_SERIES_ROWS * config.target.horizon
+    recent = None
+    if knows_past_targets(config):
+        sizes = found.sizes(least, config.target.horizon)
+        known = np.isfinite(sizes)
+        if known.sum() >= enough:
+            recent = RecentMargins(**_margins(scores[known] / sizes[known], found, known, enough))
+    everything = np.ones(len(scores), bool)
     return ForecastIntervals(
-        source=source,
-        smallest_scale=smallest if is_scaled else None,
-        pooled=_margins(scores),
-        by_series={name: _margins(own) for name, own in by_number.items() if len(own) >= enough},
+        source=source, smallest_scale=least, recent=recent, **_margins(scores, found, everything, enough)
     )
 
 
-def _margins(scores: Floats) -> Margins:
+class _Margins(TypedDict):
+    """The fields of SeriesMargins."""
+
+    pooled: Margins
+    by_series: dict[str, Margins]
+
+
+def _margins(
+    scores: Floats, found: ValidationForecasts, rows: npt.NDArray[np.bool_], enough: int
+) -> _Margins:
+    """Quantiles of the `scores` (m,) of the chosen `rows` (n,), and of each series with `enough` of them."""
+    by_number = {name: scores[found.series[rows] == number] for number, name in enumerate(found.names)}
+    return {
+        "pooled": _quantiles(scores),
+        "by_series": {name: _quantiles(own) for name, own in by_number.items() if len(own) >= enough},
+    }
+
+
+def _quantiles(scores: Floats) -> Margins:
     if len(scores) < MIN_ROWS:
         raise ValueError(f"{len(scores)} residuals have no quantile at 95 %; give {MIN_ROWS} or more")
     ordered = np.sort(scores)
-    return Margins(rows=len(scores), **{f"at_{level}": _quantile(ordered, level) for level in LEVELS})
+    at = {level: _quantile(ordered, level) for level in CALIBRATION_LEVELS}
+    return Margins(rows=len(scores), at_80=at.pop(80), at_95=at.pop(95), others=at)
 
 
 def _quantile(ordered: Floats, level: int) -> float:

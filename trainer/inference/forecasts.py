@@ -63,6 +63,9 @@ class Forecasts:
     """Rows of a year in training; None if the target is not the logarithm of a volatility."""
     intervals: ForecastIntervals | None = None
     """What the bounds are computed from; None for a folder of before, which has none."""
+    error_sizes: Floats | None = None
+    """How large the errors were that are known at each row, (n,), NaN where too few are; None if the bounds
+    do not follow them."""
 
     @property
     def volatility(self) -> Floats | None:
@@ -111,6 +114,7 @@ class Forecasts:
             target_offsets=None if self.target_offsets is None else self.target_offsets[wanted],
             splits=tuple(self.splits[row] for row in rows),
             series=tuple(self.series[row] for row in rows),
+            error_sizes=None if self.error_sizes is None else self.error_sizes[wanted],
             unseen=int((self.times[wanted] > naive_utc(self.seen_until)).sum()),
         )
 
@@ -148,7 +152,7 @@ class Forecasts:
         """
         if self.intervals is None:
             return {}
-        bounds = self.intervals.bounds(self.values, self.series)
+        bounds = self.intervals.bounds(self.values, self.series, self.error_sizes)
         if self.bars_per_year is None:
             return bounds
         year = np.sqrt(self.bars_per_year)

@@ -30,11 +30,18 @@ def network_of(weights: "Mapping[str, Tensor]") -> Network:
     return {name: weight.detach().cpu().numpy() for name, weight in weights.items()}
 
 
-def forecast_rows(networks: Sequence[Network], features: Array, seq_len: int, rows: Rows) -> Floats:
+def forecast_rows(
+    networks: Sequence[Network],
+    features: Array,
+    seq_len: int,
+    rows: Rows,
+    moved: tuple[int, Rows] | None = None,
+) -> Floats:
     """The mean over the networks of their forecasts, standardised, (n,) float64.
 
     `rows` (n,) are the rows of `features` (T, F) that the windows of `seq_len` rows end at. The last batch is
-    padded, so that later rows change no bit of a forecast.
+    padded, so that later rows change no bit of a forecast. `moved` is the number of a column and other rows
+    (n,): each window has that column of the window that ends at the other row.
     """
     held = np.lib.stride_tricks.sliding_window_view(
         features, seq_len, axis=0
@@ -46,6 +53,9 @@ def forecast_rows(networks: Sequence[Network], features: Array, seq_len: int, ro
             ends = rows[first : first + _BATCH]
             steps = np.zeros((seq_len, _BATCH, features.shape[1]), np.float32)
             steps[:, : len(ends)] = held[ends - seq_len + 1].transpose(2, 0, 1)
+            if moved is not None:
+                column, others = moved[0], moved[1][first : first + _BATCH]
+                steps[:, : len(ends), column] = held[others - seq_len + 1, column].T
             each = np.stack([_forward(network, steps) for network in networks])  # (networks, _BATCH)
             forecasts[first : first + len(ends)] = each[:, : len(ends)].mean(axis=0, dtype=np.float64)
     return forecasts

@@ -11,9 +11,9 @@ from trainer.config.section import as_tuple
 from trainer.data.input_drift import FeatureStatistics
 from trainer.inference.forecast_intervals import ForecastIntervals
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of what is written. Folders of format 1 (one network) and 2 (a refit) have no intervals and no end of the
-test rows."""
+test rows; the intervals of format 3 do not follow the size of the last errors."""
 _MOST_ROWS = 2**31
 
 
@@ -33,6 +33,8 @@ class TargetScale(Section):
     mean: float
     std: Annotated[float, Field(gt=0)]
     unit: str
+    clip: Annotated[float, Field(gt=0)] | None = Field(default=None, exclude_if=lambda bound: bound is None)
+    """Targets of the training lie within ± this; None if they are not clipped, and in a folder of before."""
 
 
 _Tuple = BeforeValidator(as_tuple)
@@ -80,6 +82,8 @@ class ModelProvenance(Section):
     seed: int
     value: float | None
     """Validation loss of the best epoch, in units of the standardised target; None without validation."""
+    metric: str | None = Field(default=None, exclude_if=lambda metric: metric is None)
+    """The loss that this is; None: the squared error."""
     skill: float | None
     baseline: str | None
     best_epoch: int | None
@@ -95,7 +99,7 @@ class ModelProvenance(Section):
 class ModelDescription(Section):
     """The content of `model.json`."""
 
-    format: Literal[1, 2, 3]
+    format: Literal[1, 2, 3, 4]
     provenance: ModelProvenance
     target: TargetScale
     rows: TrainingPeriod
@@ -108,6 +112,8 @@ class ModelDescription(Section):
         default=(), exclude_if=lambda series: not series
     )
     """The series of a panel that the model was trained on; empty for one series without a name."""
+    loss: Mapping[str, str | float] | None = Field(default=None, exclude_if=lambda loss: loss is None)
+    """What training minimised, as `Loss.to_json` says it; None: the squared error."""
     intervals: ForecastIntervals | None = Field(default=None, exclude_if=lambda found: found is None)
     """What the bounds of a forecast are computed from; None for a folder of before."""
 
@@ -123,7 +129,7 @@ class ModelDescription(Section):
 
     @model_validator(mode="after")
     def _format_is_that_of_the_networks(self) -> Self:
-        if self.format != FORMAT and self.format != (2 if self.is_refit else 1):
+        if self.format < 3 and self.format != (2 if self.is_refit else 1):
             raise ValueError("in the formats 1 and 2 a refit has format 2")
         return self
 

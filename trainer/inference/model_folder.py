@@ -54,6 +54,7 @@ from trainer.inference.model_limits import (
     wrong_size,
     wrong_weights,
 )
+from trainer.losses import MSE
 from trainer.text import printable
 
 if TYPE_CHECKING:
@@ -213,12 +214,15 @@ def _described(
     weights: bytes,
     intervals: ForecastIntervals | None,
 ) -> ModelDescription:
-    scaler = data.scaler
+    scaler, loss = data.scaler, data.in_units(config.loss)
     return ModelDescription(
         format=FORMAT,
         provenance=provenance,
         target=TargetScale(
-            mean=scaler.target_mean, std=scaler.target_std, unit=_in_words(config.data.target)
+            mean=scaler.target_mean,
+            std=scaler.target_std,
+            unit=_in_words(config.data.target),
+            clip=scaler.target_clip,
         ),
         rows=_training_period(data),
         features=training_statistics(build_features(config.data, table), data),
@@ -226,6 +230,7 @@ def _described(
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         series=trained_series(data),
+        loss=None if loss.name == MSE.name else loss.to_json(),
         intervals=intervals,
     )
 

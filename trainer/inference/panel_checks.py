@@ -60,6 +60,16 @@ def series_warnings(model: ModelDescription, table: Table, without: Sequence[str
     return warnings
 
 
+def unlike_warnings(unlike: Sequence[str]) -> list[str]:
+    """What to know of the series that are not forecast because their rows are unlike the training rows."""
+    if not unlike:
+        return []
+    return [
+        f"{names_of(unlike)}: not forecast, as the rows are unlike those of the training; correct them, or "
+        "forecast them all the same: --allow-range"
+    ]
+
+
 def compares_series(config: DataConfig) -> bool:
     """Whether a feature compares the series of one time."""
     return any(feature.transform in CROSS for feature in config.features)

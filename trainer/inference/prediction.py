@@ -4,13 +4,13 @@ folder ──► what the model needs ──► new table ──► features ─
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from trainer.config import DataConfig, Target, is_path, is_pattern
+from trainer.config import CROSS_SECTION, DataConfig, Target, is_path, is_pattern
 from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import YEAR, input_drifts, share_outside
@@ -19,6 +19,7 @@ from trainer.data.segments import segment_starts
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
+from trainer.inference.error_sizes import absolute_errors, recent_sizes, rows_behind
 from trainer.inference.forecasts import Forecasts, SplitName, bars_per_year, naive_utc, row_splits
 from trainer.inference.gru_forward import Network, forecast_rows
 from trainer.inference.model_description import ModelDescription
@@ -29,6 +30,7 @@ from trainer.inference.panel_checks import (
     require_known_series,
     require_series_to_compare,
     series_warnings,
+    unlike_warnings,
 )
 from trainer.inference.unusable_rows import Mask, UnusableRow, unusable_rows
 
@@ -70,6 +72,7 @@ def forecast_table(
     allow_range: bool = False,
     allow_unseen: bool = False,
     last: int | None = None,
+    series_in: str | None = None,
 ) -> Forecasts:
     """Forecasts for the rows of `source`: a CSV or Parquet file, a pattern of files, or `sample:NAME`.
 
@@ -77,13 +80,16 @@ def forecast_table(
     may be no forecast at all. With `last` ≥ 1 only so many forecasts are made, of the newest rows of each
     series that have one, and only their windows and the year before are compared with the training rows.
 
+    `series_in` names the column of the series in one table of all of them, for a model that was trained on a
+    file for each. A series whose rows are unlike the training rows has no forecast either, and a warning
+    says why.
+
     Raises ModelFolderError if the model forecasts no finite number, and DataError if the table lacks a
-    column, times do not ascend, the rows are too few for a window, or they are unlike the training rows, or
-    of a series that the model was not trained on. With `allow_range` and `allow_unseen` the last two are only
-    warnings.
+    column, times do not ascend, the rows are too few for a window, all series are unlike the training rows,
+    or one was not trained on. With `allow_range` and `allow_unseen` the last two are only warnings.
     """
     model, folder = loaded.description, loaded.folder
-    table = _read(model, folder, source)
+    table = _read(model, folder, source, series_in)
     if not allow_unseen:
         require_known_series(model, folder, table)
     require_series_to_compare(model, table)
@@ -91,20 +97,24 @@ def forecast_table(
     built = build_features(_inputs_alone(model.data, table.source), table)
     _require_a_window(model, table, built)
     found = _whole_windows(model, table, built, last)
-    odd = _drift_clauses(model, table, found)
-    if odd and not allow_range:
+    drifts = _drift_clauses(model, table, found)
+    odd = [clause for clauses in drifts for clause in clauses]
+    unlike = np.array([bool(clauses) for clauses in drifts]) & (not allow_range)
+    like = found.without(unlike)
+    if odd and not len(like.rows) and len(found.rows):
         raise DataError(
             f"{source} is not like what the model in {folder} was trained on: {_clauses(odd)}; is a column "
             "in another unit, or of another instrument? Correct it, train on rows like these, or go on: "
             "--allow-range"
         )
-    values = _values(loaded, table, found)
+    without = _without_forecast(table, found)
+    found = like
+    values = _values(loaded, table, found, found.rows)
     if not np.isfinite(values).all():
         raise ModelFolderError(
             f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
             "it again: ballast train best.yaml --save FOLDER"
         )
-    without = _without_forecast(table, found)
     rows, horizon = found.rows, model.data.target.horizon
     ahead = _rows_ahead(
         segment_starts(model.data, table.times, table.series_starts), len(table.frame), horizon
@@ -125,6 +135,7 @@ def forecast_table(
         warnings=(
             *series_warnings(model, table, without),
             *odd,
+            *unlike_warnings([name for name, left in zip(table.series_names, unlike, strict=False) if left]),
             *_few_outside(model, found),
             *_crossing_clauses(model.data, found.crossing),
             *_lonely_clauses(found.lonely),
@@ -135,10 +146,31 @@ def forecast_table(
         series=tuple(table.series_of(row) for row in rows.tolist()) if table.series_names else (),
         series_column=model.data.series_column or "series",
         new=new_series(model, table),
-        none=without,
+        none=_without_forecast(table, found),
         bars_per_year=bars_per_year(model),
         intervals=model.intervals,
+        error_sizes=_error_sizes(loaded, table, found, values),
     )
+
+
+def _error_sizes(loaded: LoadedModel, table: Table, found: "_Windows", values: Floats) -> Floats | None:
+    """How large the errors were that are known at each row of `found`, (n,), whose forecasts are `values`;
+    None if the bounds do not follow them.
+    """
+    model = loaded.description
+    if model.intervals is None or model.intervals.recent is None:
+        return None
+    target = model.data.target
+    if len(table.series_starts) < 2 and (target.relative or target.transform in CROSS_SECTION):
+        return None  # the target compares series, so that one alone has no past
+    before = np.concatenate(found.before)
+    rows = np.concatenate([before, found.rows])
+    forecasts = np.concatenate([_values(loaded, table, found, before), values])
+    past = build_features(model.data.model_copy(update={"source": table.source}), table).target
+    errors = absolute_errors(past.to_numpy(np.float64), model.target.clip, rows, forecasts)
+    errors[rows] /= model.intervals.scale(forecasts)
+    errors[table.times <= naive_utc(model.rows.until)] /= model.intervals.recent.seen
+    return recent_sizes(errors, table.series_starts, target.horizon)[found.rows]
 
 
 def _splits(model: ModelDescription, table: Table, rows: Rows) -> tuple[SplitName, ...]:
@@ -159,9 +191,11 @@ def _without_forecast(table: Table, found: "_Windows") -> tuple[str, ...]:
     return tuple(name for name, rows in named if not len(rows))
 
 
-def _read(model: ModelDescription, folder: Path, source: str) -> Table:
+def _read(model: ModelDescription, folder: Path, source: str, series_in: str | None) -> Table:
     config = _inputs_alone(model.data, source)
-    if files_are_series(model):  # one file does not show that it is a series
+    if series_in is not None:
+        config = config.model_copy(update={"layout": "long", "series": series_in})
+    elif files_are_series(model):  # one file does not show that it is a series
         config = config.model_copy(update={"layout": "files"})
     if is_path(source) and not is_pattern(source) and not Path(source).exists():
         raise SourceError(
@@ -240,6 +274,9 @@ class _Windows:
     usable: Mask
     spans: tuple[slice, ...]
     by_series: tuple[Rows, ...]
+    before: tuple[Rows, ...]
+    """The rows with a whole window before those of `by_series` that the bounds of these may follow; none
+    unless it is limited."""
     is_limited: bool
     crossing: int
     """Rows that have no forecast because their window crosses a gap longer than `max_gap`."""
@@ -250,6 +287,12 @@ class _Windows:
     def rows(self) -> Rows:
         """All rows that are forecast, (n,)."""
         return np.concatenate(self.by_series)
+
+    def without(self, dropped: Mask) -> "_Windows":
+        """The same without the forecasts of some series, a mask (S,)."""
+        none = np.zeros(0, np.int64)
+        kept = (none if drop else rows for rows, drop in zip(self.by_series, dropped, strict=True))
+        return replace(self, by_series=tuple(kept))
 
     def with_rows_before(self, before: int) -> list[Rows]:
         """The rows of each series; if it is limited, from `before` rows before its first forecast on."""
@@ -286,14 +329,20 @@ def _whole_windows(
             f"{model.data.max_gap}, and the window of a forecast needs them; give rows without such gaps"
         )
     whole = without_gaps & ~built.missing
-    rows = (span.start + np.flatnonzero(whole[span]) for span in built.spans)
+    rows = [span.start + np.flatnonzero(whole[span]) for span in built.spans]
     newest = tuple(each if last is None else each[-last:] for each in rows)
+    behind = rows_behind(model.data.target.horizon) + model.data.target.horizon
+    before = tuple(
+        each[max(len(each) - len(kept) - behind, 0) : len(each) - len(kept)]
+        for each, kept in zip(rows, newest, strict=True)
+    )
     lonely = _after_the_first(newest, without_gaps & built.missing, built.spans, is_limited=last is not None)
     return _Windows(
         cells,
         usable & ~built.missing,
         built.spans,
         newest,
+        before,
         last is not None,
         crossing if last is None else 0,
         lonely,
@@ -328,25 +377,28 @@ def _left_out(
     return tuple(each for each in unusable if counted[each.row])
 
 
-def _drift_clauses(model: ModelDescription, table: Table, found: _Windows) -> list[str]:
-    """Why the rows of a series are unlike the training rows, a clause each."""
+def _drift_clauses(model: ModelDescription, table: Table, found: _Windows) -> list[list[str]]:
+    """For each series, why its rows are unlike the training rows, a clause each."""
     times = table.times.to_numpy()
     return [
-        f"{odd.message} up to {table.place(int(rows[odd.until]))}"
-        for rows in found.judged(model.data.seq_len)
+        [
+            f"{odd.message} up to {table.place(int(rows[odd.until]))}"
+            for odd in input_drifts(model.features, model.rows.spacing, found.cells[rows], times[rows])
+        ]
         if len(rows) >= model.data.seq_len
-        for odd in input_drifts(model.features, model.rows.spacing, found.cells[rows], times[rows])
+        else []
+        for rows in found.judged(model.data.seq_len)
     ]
 
 
-def _values(loaded: LoadedModel, table: Table, found: _Windows) -> Floats:
-    """Forecasts in the target's unit for the rows of `found`, (n,)."""
+def _values(loaded: LoadedModel, table: Table, found: _Windows, rows: Rows) -> Floats:
+    """Forecasts in the target's unit for `rows` with whole windows, (n,)."""
     model = loaded.description
     moments = moments_of_rows(model, table)
     clip = model.data.feature_clip
     scaled = np.clip((found.cells - moments.mean) / moments.std, -clip, clip).astype(np.float32)
-    standardised = forecast_rows(loaded.networks, scaled, model.data.seq_len, found.rows)
-    values: Floats = standardised * moments.target_std[found.rows] + moments.target_mean[found.rows]
+    standardised = forecast_rows(loaded.networks, scaled, model.data.seq_len, rows)
+    values: Floats = standardised * moments.target_std[rows] + moments.target_mean[rows]
     return values
 
 

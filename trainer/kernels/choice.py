@@ -6,6 +6,7 @@ from trainer.config import KernelName, TrialConfig
 from trainer.errors import TrainerError
 from trainer.kernels.kernel import Kernel
 from trainer.kernels.torch_kernel import TorchKernel
+from trainer.losses import Loss
 from trainer.models.network import GRUForecaster
 from trainer.runtime import find_device
 
@@ -36,11 +37,11 @@ def prepare_kernel(kernel: KernelName, device: str) -> None:
         compile_kernel()
 
 
-def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
+def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device, loss: Loss) -> Kernel:
     """The configured kernel for `model`, which is on `device`. Raises TrainerError as `kernel_name` does."""
     # Imported here, because PyTorch's kernel needs no Numba.
     if kernel_name(config.training.kernel, device) == "fused":
         from trainer.kernels.fused import FusedKernel
 
-        return FusedKernel(model, config)
-    return TorchKernel(model, config)
+        return FusedKernel(model, config, loss)
+    return TorchKernel(model, config, loss)

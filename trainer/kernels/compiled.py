@@ -27,6 +27,8 @@ _UNPACKED = 1_000_000
 """Most multiply-adds of matrices that OpenBLAS multiplies without packing (copying) them first."""
 _FEW = 8
 """Fewest rows of a part; multiplying smaller parts costs more than packing."""
+ABSOLUTE, HUBER, QLIKE = 1, 2, 3
+"""The losses that `other_loss` computes."""
 _fast = partial(njit, fastmath={"contract", "arcp", "nsz", "reassoc"}, nogil=True, error_model="numpy")
 
 
@@ -203,6 +205,48 @@ def weighted_squared_error(y: Array, weights: Array, work: Workspace) -> tuple[f
         d_out[b] *= weights[b]
         total += weights[b] * (miss * miss)
     return total / out.dtype.type(out.size), largest
+
+
+@_compiled
+def other_loss(y: Array, weights: Array, work: Workspace, kind: int, parameter: float) -> tuple[float, float]:
+    """The mean loss of `work.out`, and the largest |forecast|; sets `work.d_out` to the gradient.
+
+    `kind` is ABSOLUTE, HUBER or QLIKE, and `parameter` what the loss needs to know: delta, or the factor that
+    makes a forecast the logarithm of a variance. `weights` (B,) multiply the loss of each window; empty: all
+    count the same.
+    """
+    out, d_out = work.out, work.d_out
+    one = out.dtype.type(1)
+    share, half, bound = one / out.dtype.type(out.size), one / (one + one), out.dtype.type(parameter)
+    total, low, high = out.dtype.type(0), out[0], out[0]
+    for b in range(out.size):
+        miss = out[b] - y[b]
+        # A NaN is neither above nor below any bound, so that it stays as it is in every branch.
+        if kind == QLIKE:
+            above = -bound * miss
+            grown = np.expm1(above)
+            value, slope = grown - above, -bound * grown
+        elif kind == HUBER:
+            near = miss
+            if miss > bound:
+                near = bound
+            if miss < -bound:
+                near = -bound
+            value, slope = near * (miss - half * near), near
+        else:
+            value, slope = abs(miss), miss
+            if miss > 0:
+                slope = one
+            if miss < 0:
+                slope = -one
+        weight = weights[b] if weights.size else one
+        d_out[b] = share * slope * weight
+        total += value * weight
+        if out[b] < low or out[b] != out[b]:
+            low = out[b]
+        if out[b] > high:
+            high = out[b]
+    return total * share, max(-low, high) if low == low else low
 
 
 @_compiled

@@ -1,6 +1,7 @@
 """The compiled kernel: a few calls per batch, all weights in one vector."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +14,11 @@ from trainer.kernels import compiled
 from trainer.kernels.kernel import Pass
 from trainer.kernels.self_test import compile_kernel
 from trainer.kernels.workspace import Array, Workspace, Workspaces
-from trainer.losses import Loss
+from trainer.losses import AbsoluteError, HuberLoss, Loss, QLike, SquaredError
 from trainer.models.network import GRUForecaster, flat_copy
 
+_ALL_THE_SAME = np.zeros(0, np.float32)
+"""Weights of a batch whose windows all count the same."""
 _FORECAST_ROWS = 128
 """Windows per forward pass of a forecast: few enough for the processor's cache."""
 
@@ -30,13 +33,12 @@ class FusedKernel:
 
     name: KernelName = "fused"
 
-    def __init__(self, model: GRUForecaster, config: TrialConfig) -> None:
+    def __init__(self, model: GRUForecaster, config: TrialConfig, loss: Loss) -> None:
         gru = config.models.gru
         self.lr, self.weight_decay = gru.learning_rate, gru.weight_decay
         self.max_grad_norm = config.training.max_grad_norm
         self._model = model
-        self._loss = config.loss
-        compiled_loss(self._loss)  # raises now and not in the first step
+        self._loss_and_gradient = compiled_loss(loss)
         self._flat = flat_copy(model)  # (N,)
         self._gradient = torch.zeros_like(self._flat)
         self._averages = torch.zeros(2, len(self._flat))
@@ -54,9 +56,7 @@ class FusedKernel:
         self._draw_masks(work)
         flat, windows, gradient = self._flat.numpy(), x.contiguous().numpy(), self._gradient.numpy()
         compiled.forward(flat, windows, work)
-        loss, largest = compiled_loss(self._loss)(
-            y.numpy(), work, None if weights is None else weights.numpy()
-        )
+        loss, largest = self._loss_and_gradient(y.numpy(), work, None if weights is None else weights.numpy())
         compiled.backward(flat, windows, work, gradient)
         self._norm = compiled.norm(gradient)
         return Pass(loss, largest, self._norm)
@@ -132,8 +132,15 @@ def compiled_loss(loss: Loss) -> Callable[..., tuple[float, float]]:
 
     Raises TrainerError for a loss that has no compiled code.
     """
-    if loss.name == "mse":
-        return _squared_error
+    match loss:
+        case SquaredError(name="mse"):
+            return _squared_error
+        case AbsoluteError():
+            return partial(_other_loss, compiled.ABSOLUTE, 0.0)
+        case HuberLoss():
+            return partial(_other_loss, compiled.HUBER, loss.delta)
+        case QLike():
+            return partial(_other_loss, compiled.QLIKE, float(loss.factor))
     raise TrainerError(
         f"training.kernel = 'fused' has no code for the loss {loss.name!r}; try --set training.kernel=torch"
     )
@@ -143,6 +150,12 @@ def _squared_error(y: Array, work: Workspace, weights: Array | None = None) -> t
     if weights is None:
         return compiled.squared_error(y, work)
     return compiled.weighted_squared_error(y, weights, work)
+
+
+def _other_loss(
+    kind: int, parameter: float, y: Array, work: Workspace, weights: Array | None = None
+) -> tuple[float, float]:
+    return compiled.other_loss(y, _ALL_THE_SAME if weights is None else weights, work, kind, parameter)
 
 
 def _parts(flat: Tensor, model: nn.Module) -> list[Tensor]:

@@ -16,7 +16,7 @@ log = logging.getLogger("ballast.trainer")
 
 FUNCTIONS: tuple[Any, ...] = (
     *(compiled._layer, compiled._rows, compiled._inputs, compiled._multiply, compiled._recur),
-    *(compiled.forward, compiled.squared_error, compiled.weighted_squared_error),
+    *(compiled.forward, compiled.squared_error, compiled.weighted_squared_error, compiled.other_loss),
     *(compiled._recur_back, compiled.backward),
     *(compiled.norm, compiled.update),
 )
@@ -35,6 +35,7 @@ EXPECTED = (
         1.184827,
         0.3473932,
         4.209987,
+        *(1.211383, 2.230679, 0.5060068, 0.9531546, 0.240171, 0.4740995),
     ),
     *(
         2.555744,
@@ -48,11 +49,12 @@ EXPECTED = (
         0.4035543,
         0.04837694,
         4.354682,
+        *(1.401435, 2.418186, 0.576984, 1.022859, 0.3153072, 0.5884477),
     ),
 )
 """For training without dropout, then with dropout: loss, largest |forecast| and gradient norm of three steps,
-then the mean square of the forecasts, and their loss weighted by 0, 1, 2 and 3. PyTorch computes the same
-numbers.
+then the mean square of the forecasts, and their loss weighted by 0, 1, 2 and 3; then their absolute error,
+Huber loss and QLIKE, each without and with these weights. PyTorch computes the same numbers.
 """
 _CLOSE = 1e-4
 """Largest relative difference. Rounding in float32 gives 1e-6 on any processor, a wrong instruction more."""
@@ -106,7 +108,12 @@ def _trained(*, dropout: bool) -> list[float]:
     work = workspace((_STEPS, _BATCH), _HIDDEN, _LAYERS, dropout=False, backward=False)
     compiled.forward(weights, x, work)
     weighted, _ = compiled.weighted_squared_error(y, np.arange(_BATCH, dtype=np.float32), work)
-    return [*signals, float(np.square(work.out).mean()), weighted]
+    others = [
+        compiled.other_loss(y, counts, work, kind, 0.5)[0]
+        for kind in (compiled.ABSOLUTE, compiled.HUBER, compiled.QLIKE)
+        for counts in (np.zeros(0, np.float32), np.arange(_BATCH, dtype=np.float32))
+    ]
+    return [*signals, float(np.square(work.out).mean()), weighted, *others]
 
 
 def _wave(*shape: int) -> Array:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from trainer.config import KernelName, TrialConfig
 from trainer.kernels.kernel import Pass
+from trainer.losses import Loss
 from trainer.models.network import GRUForecaster
 
 
@@ -17,11 +18,11 @@ class TorchKernel:
 
     name: KernelName = "torch"
 
-    def __init__(self, model: GRUForecaster, config: TrialConfig) -> None:
+    def __init__(self, model: GRUForecaster, config: TrialConfig, loss: Loss) -> None:
         gru = config.models.gru
         self._model = model
         self._parameters = list(model.parameters())
-        self._loss = config.loss
+        self._loss = loss
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=gru.learning_rate, weight_decay=gru.weight_decay, fused=True
         )

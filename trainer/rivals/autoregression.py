@@ -1,4 +1,4 @@
-"""The autoregression: least squares on the last values of the one-row series."""
+"""The autoregression: a regression on the last values of the one-row series."""
 
 import numpy as np
 
@@ -8,18 +8,18 @@ from trainer.losses import MSE, Loss, mean_loss
 from trainer.rivals.forecaster import Forecaster, Predict, everywhere
 from trainer.rivals.regressors import (
     MOST_PANEL_ROWS,
-    coefficients,
     partial_target_terms,
     rows_of_some_times,
     with_intercept,
 )
+from trainer.rivals.reweighted import coefficients
 
 AR_ORDERS = (1, 2, 3, 5, 10, 22)
 """Numbers of lags that the autoregression chooses from."""
 
 
 class Autoregression(Forecaster):
-    """Least squares on the last p values of the one-row series, p by BIC; for all but volatility.
+    """A regression on the last p values of the one-row series, p by BIC; for all but volatility.
 
     If the target's window is longer than its horizon, the part that is known already is another regressor.
     Rows whose history is too short for the order get the best constant of the training rows.
@@ -33,7 +33,7 @@ class Autoregression(Forecaster):
         return data.kind != "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Least squares, whatever the loss; the orders are compared on the same rows.
+        """Coefficients of the lowest loss; the orders are compared by least squares, on the same rows.
 
         Targets over `horizon` rows overlap, so that rows of n times count as n / horizon independent ones.
         """
@@ -44,13 +44,14 @@ class Autoregression(Forecaster):
         terms, rows = terms[complete], chosen[complete]
         independent = max(len(np.unique(data.times[rows])) / data.horizon, 2.0)
 
-        def fitted(order: int) -> tuple[float, Floats, int]:
+        def criterion(order: int) -> float:
             kept = _up_to(terms, order)
-            found = coefficients(kept, target[rows])
+            found = coefficients(kept, target[rows], MSE)
             error = max(mean_loss(kept @ found, target[rows], MSE), np.finfo(np.float64).tiny)
-            return float(independent * np.log(error) + order * np.log(independent)), found, order
+            return float(independent * np.log(error) + order * np.log(independent))
 
-        _, best, order = min(map(fitted, AR_ORDERS), key=lambda fit: fit[0])
+        order = min(AR_ORDERS, key=criterion)
+        best = coefficients(_up_to(terms, order), target[rows], loss)
         constant = loss.best_constant(target[data.fitting])
         forecasts = np.concatenate([_up_to(_terms(one), order) @ best for _, one in data.each_series()])
         return everywhere(np.where(np.isnan(forecasts), constant, forecasts))

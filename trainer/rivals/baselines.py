@@ -22,6 +22,7 @@ def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss) -> dict[str, Float
     DataError if a row lacks the target history that a naive forecast needs.
     """
     require_history(data, rows)
+    loss = data.in_units(loss)
     return {each.name: forecast(each, data, rows, loss).values for each in forecasters("baseline", data)}
 
 
@@ -92,7 +93,7 @@ def _asked_series(data: Dataset, rows: Rows) -> Iterator[tuple[slice, int, Datas
 def baseline_losses(data: Dataset, rows: Rows, loss: Loss) -> dict[str, float]:
     """The mean loss of each naive forecast on `rows`; raises as `baseline_forecasts` does."""
     target = data.target[rows].astype(np.float64)
-    by_name = baseline_forecasts(data, rows, loss)
+    by_name, loss = baseline_forecasts(data, rows, loss), data.in_units(loss)
     return {name: mean_loss(forecasts, target, loss) for name, forecasts in by_name.items()}
 
 

@@ -1,5 +1,6 @@
 """Gradient-boosted trees on the windows that the GRU sees."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from trainer.data.arrays import Floats
 from trainer.data.panel import rows_until_gap, starts_among, uncopied
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
-from trainer.losses import Loss
+from trainer.losses import HuberLoss, Loss, mean_loss
 from trainer.rivals.flat_windows import flat_windows, latest_rows, window_columns
 from trainer.rivals.forecaster import Forecaster, Predict
 from trainer.rivals.ridge import PIECE_CELLS, in_pieces
@@ -18,8 +19,9 @@ _MOST_ROUNDS = 500
 _PATIENCE = 30
 _HELD_OUT = 0.2
 """The number of trees is chosen on this share of the training times, the last ones."""
+_OBJECTIVES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
+"""The losses that LightGBM has, and what it calls them; others are given to it as functions."""
 _SETTINGS: dict[str, Any] = {
-    "objective": "regression",
     "learning_rate": 0.05,
     "num_leaves": 15,
     "min_data_in_leaf": 40,
@@ -49,10 +51,7 @@ class Boosted(Forecaster):
     pooled = True
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Squared errors, whatever the loss.
-
-        Raises RivalError if LightGBM, or a library that it needs, is not installed.
-        """
+        """For the loss. Raises RivalError if LightGBM, or a library that it needs, is not installed."""
         lightgbm = _imported()
         columns = window_columns(data)
         train = latest_rows(data, data.train, columns, most=PIECE_CELLS // columns)
@@ -63,23 +62,55 @@ class Boosted(Forecaster):
         cut = moments[int(len(moments) * (1 - _HELD_OUT))]
         first = uncopied(rows_until_gap(starts, times, cut, data.horizon))
         last = uncopied(np.flatnonzero(times >= cut))
+        own = loss.name not in _OBJECTIVES
+        settings = {
+            **_SETTINGS,
+            **({"objective": _objective(loss), "metric": "none"} if own else _known(loss)),
+        }
+        start = loss.best_constant(y) if own else 0.0  # with an objective of its own LightGBM starts from 0
         try:
             chosen = lightgbm.train(
-                _SETTINGS,
-                lightgbm.Dataset(x[first], y[first]),
+                settings,
+                lightgbm.Dataset(x[first], y[first] - start),
                 num_boost_round=_MOST_ROUNDS,
-                valid_sets=[lightgbm.Dataset(x[last], y[last])],
+                valid_sets=[lightgbm.Dataset(x[last], y[last] - start)],
+                feval=_metric(loss) if own else None,
                 callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
             )
             rounds = max(1, chosen.best_iteration)
-            whole = lightgbm.train(_SETTINGS, lightgbm.Dataset(x, y), num_boost_round=rounds)
+            whole = lightgbm.train(settings, lightgbm.Dataset(x, y - start), num_boost_round=rounds)
         except lightgbm.basic.LightGBMError as error:
             raise RivalError(f"LightGBM cannot be fitted: {error}") from None
 
         def predict(windows: Floats) -> Floats:
-            return np.asarray(whole.predict(windows), dtype=np.float64)
+            return start + np.asarray(whole.predict(windows), dtype=np.float64)
 
         return lambda rows: in_pieces(predict, lambda part: flat_windows(data, part), rows)
+
+
+def _known(loss: Loss) -> dict[str, Any]:
+    """The objective of a loss that LightGBM has."""
+    alpha = {"alpha": loss.delta} if isinstance(loss, HuberLoss) else {}
+    return {"objective": _OBJECTIVES[loss.name], **alpha}
+
+
+def _objective(loss: Loss) -> Callable[[Floats, Any], tuple[Floats, Floats]]:
+    """Gradient and curvature of a loss that depends on the difference of forecast and target alone, so that
+    both may be shifted by the same constant.
+    """
+
+    def derivatives(forecasts: Floats, rows: Any) -> tuple[Floats, Floats]:
+        target = rows.get_label().astype(np.float64)
+        return loss.gradient(forecasts, target), loss.curvature(forecasts, target)
+
+    return derivatives
+
+
+def _metric(loss: Loss) -> Callable[[Floats, Any], tuple[str, float, bool]]:
+    def measured(forecasts: Floats, rows: Any) -> tuple[str, float, bool]:
+        return loss.name, mean_loss(forecasts, rows.get_label().astype(np.float64), loss), False
+
+    return measured
 
 
 def _imported() -> Any:

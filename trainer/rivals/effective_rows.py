@@ -20,7 +20,9 @@ def effective_validation_rows(folds: Sequence[Dataset], baseline: str, loss: Los
     if len(folds[0].series_starts) == 1:
         return None
     errors = [
-        data.target[data.validation] - baseline_forecasts(data, data.validation, loss)[baseline]
+        data.in_units(loss).gradient(
+            baseline_forecasts(data, data.validation, loss)[baseline], data.target[data.validation]
+        )
         for data in folds
     ]
     return effective_rows(
@@ -34,7 +36,8 @@ def effective_validation_rows(folds: Sequence[Dataset], baseline: str, loss: Los
 def effective_rows(
     errors: npt.NDArray[np.floating], times: npt.NDArray[np.datetime64], series: Rows, horizon: int
 ) -> EffectiveRows:
-    """What the rows are worth, measured on the `errors` (n,) of a naive forecast in them.
+    """What the rows are worth, measured on the `errors` (n,) of a naive forecast in them: the gradients of
+    its losses, which of the squared error are twice its errors.
 
     A useless forecast that moves all series together, each with its own sensitivity vᵢ, shows a skill of
     Σₜ(Σᵢ vᵢ eᵢₜ)² / (Σᵢ vᵢ² nᵢ · Σ e²) by chance, where independent rows would give 1/n. The largest such

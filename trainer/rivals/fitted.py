@@ -29,7 +29,7 @@ class Rivals:
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def row_losses(self, target: Floats, loss: Loss) -> dict[str, Floats]:
-        """The losses (rows,) of each rival on the standardised `target` (rows,)."""
+        """The losses (rows,) of each rival on the standardised `target` (rows,), in whose unit `loss` is."""
         return {name: loss.value(forecasts, target) for name, forecasts in self.forecasts.items()}
 
     def losses(self, target: Floats, loss: Loss) -> dict[str, float]:
@@ -60,6 +60,7 @@ def rival_forecasts(data: Dataset, rows: Rows, loss: Loss) -> Rivals:
     Raises DataError if a row lacks the target history that a naive forecast needs.
     """
     require_history(data, rows)
+    loss = data.in_units(loss)
     forecasts: dict[str, Floats] = {}
     absent: dict[str, str] = {}
     notes: dict[str, str] = {}
@@ -96,7 +97,7 @@ def rivals_of_folds(folds: Sequence[Dataset], loss: Loss) -> list[Rivals]:
 def rival_losses(folds: Sequence[Dataset], rivals: Sequence[Rivals], loss: Loss) -> RivalLosses:
     """Mean loss over the folds of each rival that every fold has; `rivals` are those of the folds."""
     losses = [
-        each.losses(data.target[data.validation].astype(np.float64), loss)
+        each.losses(data.target[data.validation].astype(np.float64), data.in_units(loss))
         for data, each in zip(folds, rivals, strict=True)
     ]
     absent = {

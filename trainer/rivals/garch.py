@@ -12,14 +12,14 @@ from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.losses import Loss
 from trainer.rivals.forecaster import Forecaster, Predict, everywhere
-from trainer.rivals.regressors import best_least_squares, decaying_sum, first_known, known_returns
+from trainer.rivals.regressors import best_regression, decaying_sum, first_known, known_returns
 
 _MOST_ROWS = 50_000
 """Most rows of several series that one model is fitted on."""
 
 
 class Garch(Forecaster):
-    """The volatility that GARCH(1, 1) forecasts over the horizon, mapped to the target by least squares.
+    """The volatility that GARCH(1, 1) forecasts over the horizon, mapped to the target by a regression.
 
     Bollerslev (1986). The map of Mincer & Zarnowitz (1969) is on the volatility or on its logarithm,
     whichever fits the training rows better.
@@ -33,7 +33,7 @@ class Garch(Forecaster):
         return data.kind == "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """By maximum likelihood, then least squares, whatever the loss.
+        """By maximum likelihood, whatever the loss; the map to the target is fitted for the loss.
 
         Raises RivalError if no feature gives returns, or if the likelihood has no maximum.
         """
@@ -45,7 +45,7 @@ class Garch(Forecaster):
         model = _Model.of(fitted / scale)
         ahead = partial(model.variance_ahead, horizon=data.horizon)
         variance = by_series(data.series_starts, ahead, returns / scale)
-        return everywhere(best_least_squares(data, (np.sqrt(variance), np.log(variance))))
+        return everywhere(best_regression(data, (np.sqrt(variance), np.log(variance)), loss))
 
 
 def _fitted_rows(data: Dataset, returns: Floats) -> Rows:

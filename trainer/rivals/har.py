@@ -1,4 +1,4 @@
-"""HAR and LHAR: least squares on means of the target's history over a day, a week and a month."""
+"""HAR and LHAR: regressions on means of the target's history over a day, a week and a month."""
 
 from functools import partial
 
@@ -14,15 +14,15 @@ from trainer.rivals.regressors import (
     first_known,
     har_spans,
     known_returns,
-    least_squares_with_fallback,
     partial_target_terms,
+    regression_with_fallback,
     trailing_means,
     with_intercept,
 )
 
 
 class Har(Forecaster):
-    """Least squares on means of the one-row series over the last 1, 5 and 22 days; for volatility alone.
+    """A regression on means of the one-row series over the last 1, 5 and 22 days; for volatility alone.
 
     If bars are shorter than days, the last bar and the mean of each bar of the day are regressors too, and
     the first rows, which lack the history, do without the long means. If the target's window is longer than
@@ -43,10 +43,10 @@ class Har(Forecaster):
         return first_known(data.history.own) + longest - 1
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Least squares, whatever the loss."""
+        """Coefficients of the lowest loss: those of least squares, if it is the squared error."""
         spans, target = har_spans(data.history, len(data.fitting)), data.target.astype(np.float64)
         terms = partial(har_terms, data)
-        return everywhere(least_squares_with_fallback(terms, spans, target, data.fitting))
+        return everywhere(regression_with_fallback(terms, spans, target, data.fitting, loss))
 
 
 class LeverageHar(Forecaster):
@@ -63,14 +63,14 @@ class LeverageHar(Forecaster):
         return data.kind == "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Least squares, whatever the loss. Raises RivalError if no feature gives returns."""
+        """Coefficients of the lowest loss. Raises RivalError if no feature gives returns."""
         falls = np.minimum(known_returns(data), 0.0)  # NaN stays NaN
 
         def terms(spans: tuple[int, ...]) -> Floats:
             return np.column_stack([har_terms(data, spans), *trailing_means(data, falls, spans)])
 
         spans, target = har_spans(data.history, len(data.fitting)), data.target.astype(np.float64)
-        return everywhere(least_squares_with_fallback(terms, spans, target, data.fitting))
+        return everywhere(regression_with_fallback(terms, spans, target, data.fitting, loss))
 
 
 def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.panel import rows_since_start, starts_among
 from trainer.data.windows import Dataset
+from trainer.losses import MSE
 from trainer.rivals.flat_windows import MOST_ROWS, flat_windows, latest_rows
 from trainer.rivals.har import har_terms
 from trainer.rivals.naive import seasonal_means
@@ -98,5 +99,5 @@ def ridge_forecast(
 
     train = latest_rows(data, train, read(rows[:1]).shape[1], most=MOST_ROWS)
     steps = forward_steps(data.times[train], starts_among(data.series_starts, train), data.horizon)
-    predict = fit_ridge(lambda chosen: read(train[chosen]), values[train], steps)
+    predict = fit_ridge(lambda chosen: read(train[chosen]), values[train], steps, MSE)
     return in_pieces(predict, read, rows)

@@ -23,9 +23,9 @@ class Linear(Forecaster):
     pooled = True
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Least squares, whatever the loss."""
+        """Coefficients of the lowest penalised loss."""
         train = latest_rows(data, data.train, window_columns(data))
         target = data.target[train].astype(np.float64)
         steps = forward_steps(data.times[train], starts_among(data.series_starts, train), data.horizon)
-        predict = fit_ridge(lambda rows: flat_windows(data, train[rows]), target, steps)
+        predict = fit_ridge(lambda rows: flat_windows(data, train[rows]), target, steps, loss)
         return lambda rows: in_pieces(predict, lambda part: flat_windows(data, part), rows)

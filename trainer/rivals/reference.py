@@ -35,7 +35,7 @@ def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss) -> 
     ):
         return None
     forecast = ridge_forecast(data, terms, chosen, train, data.validation)
-    return mean_loss(forecast, data.target[data.validation], loss)
+    return mean_loss(forecast, data.target[data.validation], data.in_units(loss))
 
 
 def mean_reference_loss(

@@ -1,4 +1,4 @@
-"""Regressors from the past values at each row, and least squares on them. Pure functions on arrays."""
+"""Regressors from the past values at each row, and regressions on them. Pure functions on arrays."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -12,7 +12,8 @@ from trainer.data.panel import Times, by_series, rows_until_gap, series_spans
 from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
-from trainer.losses import MSE
+from trainer.losses import Loss
+from trainer.rivals.reweighted import coefficients
 
 HAR_DAYS = (1, 5, 22)
 """A day, a week and a month of trading days: Corsi (2009)."""
@@ -81,17 +82,13 @@ def bar_of_day_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
     return result
 
 
-def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
-    """Forecasts (T,) by least squares on `terms` (T, K), fitted on the rows of `fitting` without NaN."""
+def regression(terms: Floats, target: Floats, fitting: Rows, loss: Loss) -> Floats:
+    """Forecasts (T,) that are linear in `terms` (T, K), with the lowest loss on the rows of `fitting` without
+    NaN.
+    """
     fit = fitting[~np.isnan(terms[fitting]).any(axis=1)]
-    forecasts: Floats = terms @ coefficients(terms[fit], target[fit])
+    forecasts: Floats = terms @ coefficients(terms[fit], target[fit], loss)
     return forecasts
-
-
-def coefficients(terms: Floats, target: Floats) -> Floats:
-    """Those of least squares on `terms` (n, K), without NaN, for `target` (n,): (K,)."""
-    found, *_ = np.linalg.lstsq(terms, target, rcond=None)
-    return np.asarray(found, dtype=np.float64)
 
 
 def rows_of_some_times(data: Dataset, rows: Rows, most: int) -> Rows:
@@ -106,18 +103,23 @@ def rows_of_some_times(data: Dataset, rows: Rows, most: int) -> Rows:
     return kept
 
 
-def least_squares_with_fallback(
-    terms: Callable[[tuple[int, ...]], Floats], spans: tuple[int, ...], target: Floats, fitting: Rows
+def regression_with_fallback(
+    terms: Callable[[tuple[int, ...]], Floats],
+    spans: tuple[int, ...],
+    target: Floats,
+    fitting: Rows,
+    loss: Loss,
 ) -> Floats:
-    """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending.
+    """Forecasts (T,) by a `regression` on the `terms` of all `spans`, ascending.
 
     Rows whose history is too short for the longest span are forecast by a regression without that span, and
     so on down to the shortest.
     """
-    forecasts = least_squares(terms(spans), target, fitting)
+    forecasts = regression(terms(spans), target, fitting, loss)
     while np.isnan(forecasts).any() and len(spans) > 1:
         spans = spans[:-1]
-        forecasts = np.where(np.isnan(forecasts), least_squares(terms(spans), target, fitting), forecasts)
+        shorter = regression(terms(spans), target, fitting, loss)
+        forecasts = np.where(np.isnan(forecasts), shorter, forecasts)
     return forecasts
 
 
@@ -142,17 +144,18 @@ def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
     return tuple(bar_of_day_means(values, history.slots, data.fitting) for values in (target, history.own))
 
 
-def best_least_squares(data: Dataset, terms: Iterable[Floats]) -> Floats:
-    """Forecasts (T,) by least squares on the one of `terms`, each (T,), that fits the training rows best.
+def best_regression(data: Dataset, terms: Iterable[Floats], loss: Loss) -> Floats:
+    """Forecasts (T,) by a `regression` on the one of `terms`, each (T,), that fits the training rows best.
 
     If bars are shorter than days, the means of each bar of the day are further regressors.
     """
     target, fitting = data.target.astype(np.float64), data.fitting
 
     def error(forecasts: Floats) -> float:
-        return float(np.nanmean(MSE.value(forecasts[fitting], target[fitting])))
+        return float(np.nanmean(loss.value(forecasts[fitting], target[fitting])))
 
-    fits = (least_squares(with_intercept(term, *bar_of_day_terms(data)), target, fitting) for term in terms)
+    bars = bar_of_day_terms(data)
+    fits = (regression(with_intercept(term, *bars), target, fitting, loss) for term in terms)
     return min(fits, key=error)
 
 

@@ -1,14 +1,15 @@
 """Ridge regression whose penalty is chosen on the training rows, which need not fit in memory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import is_constant
 from trainer.data.panel import uncopied
-from trainer.losses import MSE
+from trainer.losses import MSE, Loss
+from trainer.rivals.reweighted import reweighted
 
 Read = Callable[[Rows], Floats]
 """Gives the regressors (n, p) of some rows (n,)."""
@@ -114,22 +115,32 @@ class _Fit:
 
     def forecasts(self, x: Floats, coefficients: Floats) -> Floats:
         """Forecasts of rows x (m, p), for `coefficients` (k,) or (penalties, k): (m,) or (m, penalties)."""
-        result: Floats = self.mean + (x @ self.vectors) @ coefficients.T
+        result: Floats = self.mean + self.rotated(x) @ coefficients.T
+        return result
+
+    def rotated(self, x: Floats) -> Floats:
+        """Rows x (m, p) in the directions of the fit: (m, k)."""
+        result: Floats = x @ self.vectors
         return result
 
 
 def ridge(x: Floats, y: Floats, x_new: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Floats:
-    """Forecasts (m,) for `x_new` (m, p) of `fit_ridge` on the regressors `x` (n, p)."""
-    return fit_ridge(lambda rows: x[uncopied(rows)], y, steps)(x_new)
+    """Forecasts (m,) for `x_new` (m, p) of `fit_ridge` on the regressors `x` (n, p), by least squares."""
+    return fit_ridge(lambda rows: x[uncopied(rows)], y, steps, MSE)(x_new)
 
 
-def fit_ridge(read: Read, y: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Callable[[Floats], Floats]:
+def fit_ridge(
+    read: Read, y: Floats, steps: Iterable[tuple[Rows, Rows]], loss: Loss
+) -> Callable[[Floats], Floats]:
     """Ridge regression on n training rows with the target `y` (n,); from regressors (m, p) to forecasts (m,).
 
     `read` gives the regressors of some of the rows 0 … n − 1. They are standardised by all n. The penalty is
-    the one with the lowest squared error on the held-out rows of the `steps` of `forward_steps`, which are
+    the one with the lowest loss on the held-out rows of the `steps` of `forward_steps`, which are
     forecast from the earlier rows of their step: targets over several rows overlap, so that rows must not be
     held out at random. Hoerl & Kennard (1970), "Ridge Regression".
+
+    The penalties are compared by least squares. With another loss, the coefficients are then those of the
+    lowest loss under the chosen penalty, which counts as much beside its curvature.
     """
     regressors = _Regressors(read, len(y))
     errors = np.zeros(len(_PENALTIES))
@@ -137,7 +148,28 @@ def fit_ridge(read: Read, y: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Call
         fit = _Fit.of(regressors, earlier, y)
         coefficients = fit.coefficients()
         for held, x in regressors.of(later):
-            errors += MSE.value(fit.forecasts(x, coefficients), y[held, None]).sum(axis=0)
+            errors += loss.value(fit.forecasts(x, coefficients), y[held, None]).sum(axis=0)
     whole = _Fit.of(regressors, np.arange(len(y)), y)
-    best = whole.coefficients()[int(errors.argmin())]
+    chosen = int(errors.argmin())
+    best = whole.coefficients()[chosen]
+    if loss.name != MSE.name:
+        penalty = float(_PENALTIES[chosen]) * whole.share
+        whole, best = _with_lowest_loss(whole, regressors, y, loss, best, penalty)
     return lambda x_new: whole.forecasts(regressors.standardised(x_new), best)
+
+
+def _with_lowest_loss(
+    fit: _Fit, regressors: _Regressors, y: Floats, loss: Loss, best: Floats, penalty: float
+) -> tuple[_Fit, Floats]:
+    """The fit with the constant, and the coefficients (k,), of the lowest penalised loss, from `best` on."""
+
+    def pieces_of_terms() -> Iterator[tuple[Floats, Floats]]:
+        for part, x in regressors.of(np.arange(len(y))):
+            yield np.column_stack([fit.rotated(x), np.ones(len(part))]), y[part]
+
+    start = np.append(best, fit.mean)
+    curvature = [loss.curvature(terms @ start, target) for terms, target in pieces_of_terms()]
+    typical = 1 / float((1 / np.concatenate(curvature)).mean())  # a single exact forecast must not decide
+    penalties = np.append(np.full(len(best), penalty * typical), 0.0)
+    found = reweighted(pieces_of_terms, start, loss, penalties)
+    return replace(fit, mean=float(found[-1])), found[:-1]

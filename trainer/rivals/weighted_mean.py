@@ -10,14 +10,14 @@ from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.losses import Loss
 from trainer.rivals.forecaster import Forecaster, Predict, everywhere
-from trainer.rivals.regressors import best_least_squares, decaying_sum, first_known
+from trainer.rivals.regressors import best_regression, decaying_sum, first_known
 
 _DECAYS = (0.7, 0.8, 0.9, 0.94, 0.97, 0.99)
 """Decay of a day in the exponentially weighted mean; 0.94 is that of RiskMetrics (1996)."""
 
 
 class WeightedMean(Forecaster):
-    """Exponentially weighted mean of the one-row series, mapped to the target by least squares.
+    """Exponentially weighted mean of the one-row series, mapped to the target by a regression.
 
     The decay is the one that fits the training rows best.
     """
@@ -30,7 +30,7 @@ class WeightedMean(Forecaster):
         return data.kind == "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Least squares, whatever the loss. Raises RivalError if the series has no known value."""
+        """For the loss. Raises RivalError if the series has no known value."""
         history = data.history
         if not np.isfinite(history.own).any():
             raise RivalError("the series has no past")
@@ -40,7 +40,7 @@ class WeightedMean(Forecaster):
             )
             for decay in _DECAYS
         )
-        return everywhere(best_least_squares(data, means))
+        return everywhere(best_regression(data, means, loss))
 
 
 def _weighted_mean(values: Floats, decay: float) -> Floats:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainer.config import BatchesName
 from trainer.data.arrays import Rows
+from trainer.data.weights import forgetting_weights
 from trainer.data.windows import Dataset
 
 _EVALUATION_ROWS = 1024
@@ -40,7 +41,13 @@ class Batch:
 class Batches:
     """The data of one fold on its device. Rows are positions in its Dataset; row t's window ends at t."""
 
-    def __init__(self, data: Dataset, device: torch.device, drawn_from: BatchesName = "rows") -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        device: torch.device,
+        drawn_from: BatchesName = "rows",
+        half_life: float | None = None,
+    ) -> None:
         # Rows are made contiguous: gathering from an array stored by columns takes four times as long.
         self._features = torch.from_numpy(data.features).to(device).contiguous()  # (T, features)
         self._back = torch.arange(1 - data.seq_len, 1, device=device)[:, None]  # (seq_len, 1)
@@ -48,7 +55,8 @@ class Batches:
         # Tested once, because the data never changes: for each batch it costs twice as much as all other
         # signals of a step.
         self._finite = bool(torch.isfinite(self._features).all() & torch.isfinite(self._target).all())
-        self._weights = None if data.weights is None else torch.from_numpy(data.weights).to(device)
+        weights = forgetting_weights(data.weights, data.times, data.train, half_life)
+        self._weights = None if weights is None else torch.from_numpy(weights).to(device)
         self._dates = _Dates(data.train, data.times) if drawn_from == "times" else None
         self._train = torch.from_numpy(data.train).to(device)
         self._validation = torch.from_numpy(data.validation).to(device)

@@ -24,6 +24,7 @@ from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.errors import CheckpointError, ChecksumError
 from trainer.kernels.choice import kernel_name
+from trainer.losses import Loss
 from trainer.rivals.skill import Baseline
 from trainer.training.learner import LearnerSnapshot
 from trainer.training.result import EpochReport, Finding
@@ -111,14 +112,22 @@ _FINDINGS = TypeAdapter(tuple[Annotated[Finding, BeforeValidator(_flat)], ...], 
 
 
 def checkpoint_identity(
-    config: TrialConfig, folds: Sequence[Dataset], *, baseline: Baseline, ceiling: float, seed: int
+    config: TrialConfig,
+    folds: Sequence[Dataset],
+    *,
+    metric: Loss | None = None,
+    baseline: Baseline,
+    ceiling: float,
+    seed: int,
 ) -> str:
     """SHA-256 (hex) of everything that a trial's results depend on; other checkpoints are not used.
 
     Losses computed from the table enter with six digits, because the last digits differ between machines.
     """
     device = torch.device(config.training.device)
+    judged_by = {} if metric is None or metric == config.loss else {"metric": metric.to_json()}
     facts = {
+        **judged_by,
         "config": config.model_dump(mode="json", exclude=_IGNORED_SETTINGS),
         "kernel": [kernel_name(config.training.kernel, device), version("numba"), version("scipy")],
         "data": [data.sha256 for data in folds],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from trainer.config import GuardConfig
+from trainer.losses import Loss
 from trainer.training.result import Action, Finding, FindingKind, Outcome
 
 _ROUNDING = 1 - 1e-9
@@ -67,27 +68,46 @@ class EpochSignals:
     """Epochs trained, as a share of `training.epochs`; in (0, 1]."""
 
 
-def detect_step(signals: StepSignals, config: GuardConfig) -> Finding | None:
+@dataclass(frozen=True)
+class LossLimits:
+    """`guard.loss_floor` and `guard.loss_limit`, which are squared errors, as the loss of forecasts with this
+    error, for a loss with the name `label`.
+    """
+
+    low: float
+    high: float
+    label: str
+
+
+def loss_limits(config: GuardConfig, loss: Loss) -> LossLimits:
+    """The limits of a `loss` in the unit of the data."""
+    low, high = (loss.of_squared_error(square) for square in (config.loss_floor, config.loss_limit))
+    return LossLimits(low[0], high[1], loss.label)
+
+
+def detect_step(signals: StepSignals, config: GuardConfig, limits: LossLimits) -> Finding | None:
     """The first problem of a training step, or None."""
     inputs, loss, output, norm = signals
     # A sum is finite only if its parts are, so a good step costs one sum and three comparisons.
     if (
         math.isfinite(inputs + loss + output + norm)
         and output <= config.output_limit
-        and config.loss_floor <= loss <= config.loss_limit
+        and limits.low <= loss <= limits.high
     ):
         return None
-    return _not_finite(signals, _STEP_SIGNALS) or _out_of_bounds(output, loss, config)
+    return _not_finite(signals, _STEP_SIGNALS) or _out_of_bounds(output, loss, config, limits)
 
 
-def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Finding | None:
+def detect_epoch(
+    signals: EpochSignals, ceiling: float, config: GuardConfig, limits: LossLimits
+) -> Finding | None:
     """The first problem of an epoch, or None if its validation loss may be reported.
 
     `ceiling` is the highest believable skill.
     """
     return (
         _not_finite(signals, _EPOCH_SIGNALS)
-        or _out_of_bounds(signals.output_max, signals.loss, config)
+        or _out_of_bounds(signals.output_max, signals.loss, config, limits)
         or _too_good(signals.skill, ceiling)
         or _nothing_moved(signals, config)
     )
@@ -137,7 +157,7 @@ def _not_finite(signals: StepSignals | EpochSignals, table: tuple[_Row, ...]) ->
     return None
 
 
-def _out_of_bounds(output: float, loss: float, config: GuardConfig) -> Finding | None:
+def _out_of_bounds(output: float, loss: float, config: GuardConfig, limits: LossLimits) -> Finding | None:
     if output > config.output_limit:
         return Finding(
             FindingKind.OUTPUT_EXPLOSION,
@@ -145,22 +165,29 @@ def _out_of_bounds(output: float, loss: float, config: GuardConfig) -> Finding |
             config.output_limit,
             f"|output| reached {output:.4g}, above guard.output_limit = {config.output_limit:g}",
         )
-    if loss > config.loss_limit:
+    if loss > limits.high:
         return Finding(
             FindingKind.LOSS_EXPLOSION,
             loss,
-            config.loss_limit,
-            f"the loss is {loss:.4g}, above guard.loss_limit = {config.loss_limit:g}",
+            limits.high,
+            f"the loss is {loss:.4g}, above guard.loss_limit = "
+            f"{_limit_text(config.loss_limit, limits.high, limits.label)}",
         )
-    if loss < config.loss_floor:
+    if loss < limits.low:
         return Finding(
             FindingKind.LOSS_TOO_LOW,
             loss,
-            config.loss_floor,
-            f"the loss is {loss:.4g}, below guard.loss_floor = {config.loss_floor:g}: "
+            limits.low,
+            f"the loss is {loss:.4g}, below guard.loss_floor = "
+            f"{_limit_text(config.loss_floor, limits.low, limits.label)}: "
             "a leak or a degenerate target",
         )
     return None
+
+
+def _limit_text(square: float, limit: float, label: str) -> str:
+    other = "" if limit == square else f", a squared error, which is {limit:.4g} in {label}"
+    return f"{square:g}{other}"
 
 
 def _too_good(skill: float, ceiling: float) -> Finding | None:

@@ -5,7 +5,7 @@ There is one training path, in plain float32. The caller applies a step only aft
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,9 +13,17 @@ from torch import Tensor
 from trainer.config import TrialConfig
 from trainer.kernels.choice import kernel_name, make_kernel
 from trainer.kernels.torch_kernel import to_host
+from trainer.losses import Loss
 from trainer.models.network import GRUForecaster, flat_copy, movement
 from trainer.training.batches import Batch
-from trainer.training.guard import StepSignals
+from trainer.training.guard import StepSignals, loss_limits
+
+
+class TrialLosses(NamedTuple):
+    """What steps minimise, and what validation measures, both in the unit of the data."""
+
+    training: Loss
+    metric: Loss
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,24 @@ class LearnerSnapshot:
 
 
 class Learner:
-    """Computes a step in `backward`; `apply` applies it. A step that is not applied changes no weight."""
+    """Computes a step in `backward`; `apply` applies it. A step that is not applied changes no weight.
 
-    def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
+    Without `losses`, steps and validation have the loss of `config`, which must not depend on the data.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        config: TrialConfig,
+        device: torch.device,
+        losses: TrialLosses | None = None,
+    ) -> None:
         self.device = device
         self.model = GRUForecaster(n_features, config.models.gru).to(device)
-        self.kernel = make_kernel(self.model, config, device)
-        self.loss = config.loss
+        self.loss, self.metric = losses or TrialLosses(config.loss, config.loss)
+        self.step_limits = loss_limits(config.guard, self.loss)
+        self.epoch_limits = loss_limits(config.guard, self.metric)
+        self.kernel = make_kernel(self.model, config, device, self.loss)
         self._requested = config.training
         self._start = flat_copy(self.model)
         self.start_lr = self.lr
@@ -86,7 +105,7 @@ class Learner:
             inputs = inputs + batch.x.sum() + batch.y.sum()
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
         spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has spread 0
-        mean = self.loss.value(out, y).mean()
+        mean = self.metric.value(out, y).mean()
         input_sum, loss, largest, ratio = to_host(inputs, mean, out.abs().max(), spread)
         return ValidationResult(
             input_sum, loss, largest, ratio, out.float().cpu()

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
+from trainer.losses import Loss
 from trainer.rivals.skill import Baseline
 from trainer.runtime import find_device, reproducible
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import MALFORMED_CHECKPOINT_ERRORS, CheckpointFile, checkpoint_identity
 from trainer.training.guard import stop
-from trainer.training.learner import Learner
+from trainer.training.learner import Learner, TrialLosses
 from trainer.training.result import EpochReport, Finding, FindingKind, Outcome, RefitResult, TrialResult
 from trainer.training.train_epoch import train_epoch
 from trainer.training.train_fold import StopTraining, train_fold
@@ -42,6 +43,7 @@ def fit(
     baseline: Baseline,
     ceiling: float,
     seed: int,
+    metric: Loss | None = None,
     on_epoch: EpochCallback = lambda report: False,
     on_finding: Callable[[Finding], None] = lambda finding: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -53,7 +55,8 @@ def fit(
     Several datasets are the folds of one trial. Each epoch trains all of them in turn. Its validation loss
     is the mean over the folds, so that all folds have the same best epoch.
 
-    A trial whose skill over `baseline` is above `ceiling` is suspicious; the loss of `baseline` is a mean
+    Validation losses and skill are those of `metric`; None: of the loss that `config` trains by. A trial
+    whose skill over `baseline` is above `ceiling` is suspicious; the loss of `baseline` is a mean
     over the folds too. The same arguments give the same bits on the same machine. `on_epoch` is called
     after each epoch that passed the guard, `on_finding` with each finding as soon as it is made; the time
     that they take does not count towards `training.max_seconds`. `should_stop` is called before every batch,
@@ -67,10 +70,12 @@ def fit(
     """
     device = find_device(config.training.device)
     datasets = (data,) if isinstance(data, Dataset) else tuple(data)
-    new_trial = partial(_trial, config, datasets, device, baseline, ceiling, on_finding)
+    new_trial = partial(_trial, config, metric, datasets, device, baseline, ceiling, on_finding)
     file = None
     if checkpoint is not None:
-        identity = checkpoint_identity(config, datasets, baseline=baseline, ceiling=ceiling, seed=seed)
+        identity = checkpoint_identity(
+            config, datasets, metric=metric, baseline=baseline, ceiling=ceiling, seed=seed
+        )
         file = CheckpointFile(checkpoint, identity, checkpoint_key)
     with reproducible(seed):
         trial, resumed_from = _new_or_resumed(new_trial, file, seed)
@@ -96,7 +101,7 @@ def refit(
     """
     device = find_device(config.training.device)
     with reproducible(seed):
-        fold = _fold(0, data, config, device)
+        fold = _fold(0, data, config, None, device)
         trial = TrainingState(config, (fold,), baseline=Baseline("none", math.inf), ceiling=math.inf)
         outcome, forecasts = Outcome.FINISHED, None
         try:
@@ -120,6 +125,7 @@ def refit(
 
 def _trial(
     config: TrialConfig,
+    metric: Loss | None,
     datasets: Sequence[Dataset],
     device: torch.device,
     baseline: Baseline,
@@ -127,7 +133,7 @@ def _trial(
     on_finding: Callable[[Finding], None],
 ) -> TrainingState:
     """A trial before its first epoch."""
-    folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
+    folds = tuple(_fold(number, each, config, metric, device) for number, each in enumerate(datasets))
     for fold in folds[1:]:
         fold.learner.share_workspace(folds[0].learner)
     limit = config.training.max_seconds
@@ -176,16 +182,18 @@ def _result(trial: TrainingState, outcome: Outcome, seed: int, resumed_from: int
         seconds=trial.seconds,
         resumed_from=resumed_from,
         weights=None if best is None or len(trial.folds) > 1 else trial.folds[0].best_weights,
+        fold_weights=() if best is None else tuple(fold.best_weights for fold in trial.folds),
         forecasts=() if best is None else tuple(fold.best_forecasts.numpy() for fold in trial.folds),
     )
 
 
-def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:
+def _fold(number: int, data: Dataset, config: TrialConfig, metric: Loss | None, device: torch.device) -> Fold:
+    losses = TrialLosses(data.in_units(config.loss), data.in_units(metric or config.loss))
     return Fold(
         number,
         data,
-        Learner(data.features.shape[1], config, device),
-        Batches(data, device, config.training.batches),
+        Learner(data.features.shape[1], config, device, losses),
+        Batches(data, device, config.training.batches, config.training.half_life),
     )
 
 

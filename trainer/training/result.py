@@ -128,11 +128,12 @@ class TrialResult:
 
     `value` (validation loss), `skill`, `weights` and `forecasts` are those of the best epoch, which is the
     last one if a schedule lowers the learning rate. They are None or empty if no epoch passed the guard;
-    `weights` are None also if there are several folds. `forecasts` are (rows,) float32 for each fold: its
-    validation rows, standardised. `effective` holds the settings as read from the optimiser, the model and
-    the tensors. `seconds` were spent in training and validation: restored and interrupted epochs count, time
-    in callbacks does not. `resumed_from` is the last epoch (0-based) that came from a checkpoint, None
-    without one. `final_learning_rates` has one value per fold, before the schedule.
+    `weights` are None also if there are several folds; `fold_weights` has those of each fold. `forecasts` are
+    (rows,) float32 for each fold: its validation rows, standardised. `effective` holds the settings as read
+    from the optimiser, the model and the tensors. `seconds` were spent in training and validation: restored
+    and interrupted epochs count, time in callbacks does not. `resumed_from` is the last epoch (0-based) that
+    came from a checkpoint, None without one. `final_learning_rates` has one value per fold, before the
+    schedule.
     """
 
     outcome: Outcome
@@ -150,6 +151,7 @@ class TrialResult:
     seconds: float
     resumed_from: int | None = None
     weights: "Mapping[str, Tensor] | None" = field(default=None, repr=False)
+    fold_weights: "tuple[Mapping[str, Tensor], ...]" = field(default=(), repr=False)
     forecasts: "tuple[npt.NDArray[np.float32], ...]" = field(default=(), repr=False)
 
 

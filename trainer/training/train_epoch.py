@@ -61,7 +61,7 @@ def _judge(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reache
             good_steps=sums.steps,
             share=(epoch + 1) / trial.config.training.epochs,
         )
-        finding = detect_epoch(signals, trial.ceiling, trial.config.guard)
+        finding = detect_epoch(signals, trial.ceiling, trial.config.guard, fold.learner.epoch_limits)
         if finding is not None:
             _end(trial, fold, epoch, finding)
 

@@ -57,7 +57,7 @@ def train_fold(trial: TrainingState, fold: Fold, epoch: int, should_stop: Callab
 
 def _train_step(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, sums: EpochSums) -> None:
     signals = fold.learner.backward(batch)
-    finding = detect_step(signals, trial.config.guard)
+    finding = detect_step(signals, trial.config.guard, fold.learner.step_limits)
     if finding is None:
         fold.bad_in_a_row = 0
         fold.learner.apply()

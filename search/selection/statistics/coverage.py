@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from search.selection.statistics.standard_error import standard_error_of_mean
+
 Flags = NDArray[np.bool_]
 
 
@@ -17,12 +19,23 @@ class LikelihoodRatio:
 
 
 @dataclass(frozen=True)
+class MeanTest:
+    """Student's t of a mean over times, and its two-sided p value: small if the null is implausible."""
+
+    statistic: float
+    p_value: float
+    degrees_of_freedom: int
+    times: int
+
+
+@dataclass(frozen=True)
 class Coverage:
     """How often the targets of `rows` rows lay within bounds that promise `level` (0 … 1).
 
-    The tests use `rows_tested` rows, which do not overlap; they are None if these rows are not independent
-    of each other in time, as those of several series at one time are not. `kupiec`: the share is the level.
-    `independence`: a miss is as likely after a miss as after none. `christoffersen`: both.
+    The tests of one series use `rows_tested` rows, which do not overlap. `kupiec`: the share is the level.
+    `independence`: a miss is as likely after a miss as after none. `christoffersen`: both. They are None for
+    a panel, whose rows of one time depend on each other; it has `by_time` instead: the share, averaged over
+    series at each time, is the level.
     """
 
     level: float
@@ -32,9 +45,13 @@ class Coverage:
     kupiec: LikelihoodRatio | None = None
     independence: LikelihoodRatio | None = None
     christoffersen: LikelihoodRatio | None = None
+    by_time: MeanTest | None = None
+    """None for one series, and if the share is the same at all times."""
 
 
-def coverage(inside: Flags, level: float, *, horizon: int = 1, is_one_series: bool = True) -> Coverage:
+def coverage(
+    inside: Flags, level: float, *, horizon: int = 1, shares: NDArray[np.float64] | None = None
+) -> Coverage:
     """Coverage from `inside` (n,), n ≥ 2: whether the target of each row, in time order, lies within bounds.
 
     Kupiec (1995, "Techniques for verifying the accuracy of risk measurement models"): with x misses in n rows
@@ -45,22 +62,45 @@ def coverage(inside: Flags, level: float, *, horizon: int = 1, is_one_series: bo
 
     Targets over `horizon` > 1 rows overlap, so that misses come in runs even if the bounds are right: the
     tests then use every horizon-th row, as Diebold, Gunther & Tay (1998) propose, and `covered` all rows.
-    Raises ValueError for another shape or a level outside 0 … 1.
+
+    Of a panel `shares` (m,) are the shares within bounds at each of m ≥ 4 times in order, with the mean of
+    `inside`, and targets span `horizon` of these times. Their mean is tested with a standard error that holds
+    for dependent times (`standard_error_of_mean`). Raises ValueError for another shape or a level outside
+    0 … 1.
     """
     from scipy.stats import chi2
 
     if inside.ndim != 1 or len(inside) < 2 or not 0 < level < 1 or horizon < 1:
         raise ValueError(f"inside has shape {inside.shape}, level {level}, horizon {horizon}")
     share = float(inside.mean())
-    if not is_one_series:
-        return Coverage(level, len(inside), share, 0)
+    if shares is not None:
+        return Coverage(level, len(inside), share, 0, by_time=_mean_test(shares, level, horizon))
     missed = ~inside[::horizon]
     kupiec, independence = _kupiec(missed, 1 - level), _independence(missed)
-    tests = [
-        LikelihoodRatio(statistic, float(chi2.sf(statistic, df)))
-        for statistic, df in ((kupiec, 1), (independence, 1), (kupiec + independence, 2))
-    ]
-    return Coverage(level, len(inside), share, len(missed), *tests)
+
+    def test(statistic: float, df: int) -> LikelihoodRatio:
+        return LikelihoodRatio(statistic, float(chi2.sf(statistic, df)))
+
+    return Coverage(
+        level=level,
+        rows=len(inside),
+        covered=share,
+        rows_tested=len(missed),
+        kupiec=test(kupiec, 1),
+        independence=test(independence, 1),
+        christoffersen=test(kupiec + independence, 2),
+    )
+
+
+def _mean_test(shares: NDArray[np.float64], level: float, horizon: int) -> MeanTest | None:
+    from scipy.stats import t
+
+    error = standard_error_of_mean(shares, horizon)
+    if error.error == 0:
+        return None
+    statistic = float((shares.mean() - level) / error.error)
+    p_value = float(2 * t.sf(abs(statistic), error.degrees_of_freedom))
+    return MeanTest(statistic, p_value, error.degrees_of_freedom, len(shares))
 
 
 def _kupiec(missed: Flags, rate: float) -> float:

@@ -50,6 +50,19 @@ class LongShort:
 
 
 @dataclass(frozen=True)
+class LongShortByDate:
+    """`gross`, `net` and the value `traded` of each of the d dates, (d,), as in `LongShort`, and the equally
+    weighted `mean` target of all series, (d,). `dates` are (d,), ascending.
+    """
+
+    dates: NDArray[np.datetime64]
+    gross: NDArray[np.float64]
+    net: NDArray[np.float64]
+    traded: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class CrossSection:
     """How well forecasts order the series of each date, over `ic.dates` dates with at least 5 series.
 
@@ -83,14 +96,10 @@ def cross_section(
     beside the other (Jegadeesh & Titman 1993, "Returns to buying winners and selling losers"): the positions
     of a date replace those of `horizon` dates before, so that each date counts and none is paid for twice.
     """
-    forecast, target = (_table(times, series, values) for values in (forecasts, targets))
-    kept = [_varies(a, b) for a, b in zip(forecast, target, strict=True)]
-    forecast, target = forecast[kept], target[kept]
+    _, forecast, target = _by_date(times, series, forecasts, targets)
     if not len(forecast):
         return None
-    there = ~np.isnan(forecast)
-    usual = float(np.median(there.sum(axis=1)))
-    quantiles = next(count for fewest, count in _QUANTILES if usual >= fewest)
+    there, quantiles = ~np.isnan(forecast), _quantiles(forecast)
     pairs = [(a[held], b[held]) for a, b, held in zip(forecast, target, there, strict=True)]
     ic = np.array([_correlation(a, b) for a, b in pairs])
     rank_ic = np.array([_correlation(_ranks(a), _ranks(b)) for a, b in pairs])
@@ -102,6 +111,22 @@ def cross_section(
         quantile_means=_quantile_means(pairs, quantiles),
         long_short=_long_short(forecast, target, quantiles, horizon, cost_basis_points),
     )
+
+
+def long_short_by_date(
+    times: NDArray[np.datetime64],
+    series: NDArray[np.integer],
+    forecasts: NDArray[np.floating],
+    targets: NDArray[np.floating],
+    *,
+    horizon: int = 1,
+    cost_basis_points: float = COST_BASIS_POINTS,
+) -> LongShortByDate | None:
+    """The returns behind `CrossSection.long_short`, from the same arguments; None if no date is left."""
+    dates, forecast, target = _by_date(times, series, forecasts, targets)
+    if not len(dates):
+        return None
+    return _held_by_date(dates, forecast, target, _quantiles(forecast), horizon, cost_basis_points)
 
 
 def mean_by_date(values: NDArray[np.float64], horizon: int) -> MeanByDate:
@@ -121,15 +146,30 @@ def mean_by_date(values: NDArray[np.float64], horizon: int) -> MeanByDate:
     return MeanByDate(mean, error, mean / error, n) if error > 0 else MeanByDate(mean, None, None, n)
 
 
-def _table(
-    times: NDArray[np.datetime64], series: NDArray[np.integer], values: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Values (n,) as (dates, series); NaN for a series that has no row on a date."""
+def _by_date(
+    times: NDArray[np.datetime64],
+    series: NDArray[np.integer],
+    forecasts: NDArray[np.floating],
+    targets: NDArray[np.floating],
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.float64]]:
+    """The dates that count (d,), and forecasts and targets on them, (d, series) both; NaN for a series that
+    has no row on a date.
+    """
     dates, at = np.unique(times, return_inverse=True)
     names, of = np.unique(series, return_inverse=True)
-    table = np.full((len(dates), len(names)), np.nan)
-    table[at, of] = values
-    return table
+    found = []
+    for values in (forecasts, targets):
+        found.append(np.full((len(dates), len(names)), np.nan))
+        found[-1][at, of] = values
+    forecast, target = found
+    kept = [_varies(a, b) for a, b in zip(forecast, target, strict=True)]
+    return dates[kept], forecast[kept], target[kept]
+
+
+def _quantiles(forecast: NDArray[np.float64]) -> int:
+    """Into how many quantiles the series (dates, series) of a usual date are cut."""
+    usual = float(np.median((~np.isnan(forecast)).sum(axis=1)))
+    return next(count for fewest, count in _QUANTILES if usual >= fewest)
 
 
 def _varies(forecast: NDArray[np.float64], target: NDArray[np.float64]) -> bool:
@@ -173,19 +213,32 @@ def _long_short(
     cost_basis_points: float,
 ) -> LongShort:
     """Of forecasts and targets (dates, series), NaN where a series has no row."""
+    dates = np.arange(len(forecast)).astype("datetime64[D]")  # only their order counts here
+    found = _held_by_date(dates, forecast, target, quantiles, horizon, cost_basis_points)
+    replaced = found.traded[horizon:] / 4  # two sides, each sold and bought
+    return LongShort(
+        quantile=1 / quantiles,
+        gross=mean_by_date(found.gross, horizon),
+        net=mean_by_date(found.net, horizon),
+        turnover=float(replaced.mean()) if len(replaced) else None,
+        cost_basis_points=cost_basis_points,
+    )
+
+
+def _held_by_date(
+    dates: NDArray[np.datetime64],
+    forecast: NDArray[np.float64],
+    target: NDArray[np.float64],
+    quantiles: int,
+    horizon: int,
+    cost_basis_points: float,
+) -> LongShortByDate:
     held = np.stack([_positions(row, quantiles) for row in forecast])
     gross = (held * np.nan_to_num(target)).sum(axis=1)
     before = np.concatenate([np.zeros_like(held[:horizon]), held[:-horizon]])[: len(held)]
     traded = np.abs(held - before).sum(axis=1)
     net = gross - traded * cost_basis_points / 10_000
-    replaced = traded[horizon:] / 4  # two sides, each sold and bought
-    return LongShort(
-        quantile=1 / quantiles,
-        gross=mean_by_date(gross, horizon),
-        net=mean_by_date(net, horizon),
-        turnover=float(replaced.mean()) if len(replaced) else None,
-        cost_basis_points=cost_basis_points,
-    )
+    return LongShortByDate(dates, gross, net, traded, np.nanmean(target, axis=1))
 
 
 def _positions(forecast: NDArray[np.float64], quantiles: int) -> NDArray[np.float64]:

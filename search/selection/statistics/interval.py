@@ -69,14 +69,18 @@ def skill_interval(
             "quarter of them"
         )
     if horizon > 1:
-        return _fixed_smoothing(model, baseline, level, horizon)
+        return fixed_smoothing_interval(model, baseline, level, horizon)
     return _bootstrap(model, baseline, level, seed, draws)
 
 
-def _fixed_smoothing(
+def fixed_smoothing_interval(
     model: NDArray[np.float64], baseline: NDArray[np.float64], level: float, horizon: int
 ) -> SkillInterval:
-    """The interval of overlapping rows, from losses (n,)."""
+    """The interval of overlapping rows, from losses (n,) of at least `min_interval_rows`; see
+    `skill_interval`.
+
+    It takes no draws, and so suits a figure of many groups of rows.
+    """
     from scipy.stats import t as student
 
     mean = standard_error_of_mean(baseline - model, horizon)

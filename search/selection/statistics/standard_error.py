@@ -39,8 +39,10 @@ def standard_error_of_mean(rows: NDArray[np.float64], horizon: int) -> StandardE
     Coroneo & Iacone (2020, "Comparing predictive accuracy in small samples using fixed-smoothing
     asymptotics") recommend this kind of estimate for comparisons of forecasts.
     """
+    from scipy.fft import dct
+
     n = len(rows)
     terms = cosine_terms(n, horizon)
-    angles = np.pi / n * np.outer(np.arange(1, terms + 1), np.arange(n) + 0.5)
-    projections = np.sqrt(2 / n) * np.cos(angles) @ (rows - rows.mean())  # (terms,)
+    # A cosine transform: 200,000 rows have 1,368 cosines, whose table would have 2 GB.
+    projections = np.sqrt(2 / n) * dct(rows - rows.mean(), type=2)[1 : terms + 1] / 2  # (terms,)
     return StandardError(float(np.sqrt(np.mean(projections**2) / n)), terms)

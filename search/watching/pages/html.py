@@ -14,8 +14,8 @@ from itertools import chain, count
 from typing import Any
 
 from search.text import COLOURS, one_line, short_value
-from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
-from search.watching.pages.html_assets import SCRIPT, STYLE
+from search.watching.blocks import Block, CodeBlock, Heading, Link, Paragraph, Plot, TableBlock
+from search.watching.pages.html_assets import SCRIPT, STYLE, VERDICT_SHAPES
 from storage.verdicts import Verdict
 from trainer.text import printable
 
@@ -134,9 +134,18 @@ def _class_of(column: Sequence[str]) -> str:
 
 def _cell(value: Any) -> str:
     text = escape(short_value(value))
+    if isinstance(value, Link):
+        return f'<a href="{escape(value.address)}">{text}</a>'
     if not isinstance(value, Verdict):
         return text
-    return f'<span class="verdict"><i style="background:{COLOURS[value]}"></i>{text}</span>'
+    return f'<span class="verdict">{_symbol(value)}{text}</span>'
+
+
+def _symbol(verdict: Verdict) -> str:
+    """Return the shape that the verdict has in figures, in its colour."""
+    colour, (path, is_open) = COLOURS[verdict], VERDICT_SHAPES[verdict]
+    paint = f'fill="none" stroke="{colour}" stroke-width="2"' if is_open else f'fill="{colour}"'
+    return f'<svg viewBox="0 0 12 12" aria-hidden="true"><path d="{path}" {paint}/></svg>'
 
 
 def _plot(plot: Plot) -> str:

@@ -3,7 +3,35 @@
 `showSendToCloud` is off: Plotly would offer to upload a figure to its cloud.
 """
 
-STYLE = """
+from collections.abc import Mapping
+
+from storage.verdicts import Verdict
+
+_DISC = "M6 1a5 5 0 1 0 .01 0z"
+VERDICT_SHAPES: Mapping[Verdict, tuple[str, bool]] = {
+    Verdict.ACCEPTED: (_DISC, False),
+    Verdict.UNPROMISING: (_DISC, True),
+    Verdict.UNSTABLE: ("M.5 1.5h11L6 11z", False),
+    Verdict.SUSPICIOUS: ("M6 0l6 6-6 6-6-6z", False),
+    Verdict.INTERRUPTED: ("M1.5 1.5h9v9h-9z", True),
+    Verdict.FAILED: ("M3 .5l3 3 3-3L11.5 3l-3 3 3 3L9 11.5l-3-3-3 3L.5 9l3-3-3-3z", False),
+}
+"""A path in a box of 12 × 12 that looks like the verdict's symbol in figures (plotly_parts.SYMBOLS), and
+whether it is an outline."""
+
+
+def figure_text_rule(figure: str, colour: str = "currentColor") -> str:
+    """Return a style that draws the text of figures in the colour of the text around them.
+
+    `figure` is the selector of what holds a figure. Plotly chooses the colour of text on coloured grounds
+    itself, in hover labels and in bars, by its contrast.
+    """
+    grounds = ", ".join(f"{layer} text" for layer in (".hoverlayer", ".barlayer"))
+    return f"{figure} text:not({grounds}) {{ fill: {colour} !important }}"
+
+
+STYLE = (
+    """
 :root { --text: #1a1f26; --quiet: #5b6470; --line: #d8dde3; --back: #fff; --band: #f5f7f9; --link: #0b5cad }
 @media (prefers-color-scheme: dark) {
   :root { --text: #e4e7eb; --quiet: #9aa4b0; --line: #343b45; --back: #14181d; --band: #1c2229; --link: #6bf }
@@ -30,11 +58,14 @@ tbody tr:hover { background: var(--band) }
 .w { white-space: nowrap }
 .t { min-width: 24ch; max-width: 52ch; overflow-wrap: anywhere }
 .verdict { white-space: nowrap }
-.verdict i { display: inline-block; width: .65em; height: .65em; margin-right: .45em; border-radius: 50% }
+.verdict svg { width: .75em; height: .75em; margin-right: .45em; vertical-align: -.05em }
 pre { overflow-x: auto; padding: .75rem 1rem; background: var(--band); border-radius: 6px; font-size: .85rem }
 figure { margin: 1.75rem 0 }
 figcaption { max-width: 75ch; color: var(--quiet); font-size: .9rem }
 .plot { min-height: 420px }
+"""
+    + figure_text_rule(".plot")
+    + """
 @media print {
   :root { --text: #000; --quiet: #444; --line: #bbb; --back: #fff; --band: #fff; --link: #000 }
   body { font-size: 9.5pt }
@@ -46,6 +77,7 @@ figcaption { max-width: 75ch; color: var(--quiet); font-size: .9rem }
   tr, figure { break-inside: avoid }
 }
 """
+)
 
 SCRIPT = """
 for (const figure of document.querySelectorAll("figure")) {

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from search.watching.blocks import Block, Heading
 from search.watching.pages import panel_sections, study_sections, trial_sections
+from search.watching.pages.first_screen import first_screen
 from search.watching.view import StudyView, TrialView
 
 
@@ -12,7 +13,8 @@ def study_note(view: StudyView, store: str | None = None) -> list[Block]:
     none.
     """
     return [
-        *study_sections.result(view),
+        *first_screen(view, store),
+        *study_sections.verdict_counts(view),
         Heading("Best configuration", 3),
         *study_sections.best(view, store),
         Heading("Skill", 3),

@@ -18,14 +18,19 @@ def panel_blocks(panel: PanelResult | None, level: int = 2) -> list[Block]:
     if panel is None:
         return []
     skill = panel.skill
-    better = round(skill.share_better * len(skill.by_series))
     told = (
-        f"On the validation rows the loss of the best trial is below that of {skill.reference} in {better} "
-        f"of {len(skill.by_series)} series ({skill.share_better:.0%}). {panel.rows.text}."
+        f"On the validation rows the loss of the best trial is below that of {skill.reference} "
+        f"{better_series_text(panel)}. {panel.rows.text}."
     )
     columns = ("series", "rows", "loss", f"loss of {skill.reference}", f"skill over {skill.reference}")
     table = TableBlock(columns, [_row(each) for each in listed_series(skill.by_series)])
     return [Heading("Series", level), Paragraph(told), table]
+
+
+def better_series_text(panel: PanelResult) -> str:
+    """Return in how many series the best trial is better than its reference: `in 14 of 20 series (70%)`."""
+    share, series = panel.skill.share_better, len(panel.skill.by_series)
+    return f"in {round(share * series)} of {series} series ({share:.0%})"
 
 
 def listed_series(series: Sequence[GroupSkill]) -> list[GroupSkill]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from search.text import duration
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
 from search.watching.pages import panel_sections, study_sections, trial_sections
+from search.watching.pages.first_screen import first_screen
 from search.watching.view import StudyView
 from storage import tables
 from storage.commands import ballast_command
@@ -25,7 +26,8 @@ def report_blocks(view: StudyView, plots: Sequence[Plot], store: str | None = No
     return [
         Heading(f"Study {view.study.name}", 1),
         Paragraph(_when(view)),
-        *study_sections.result(view),
+        *first_screen(view, store),
+        *study_sections.verdict_counts(view),
         Heading("Best configuration"),
         *study_sections.best(view, store),
         Heading("Skill"),

@@ -14,7 +14,9 @@ from search.record.rival_facts import (
 from search.selection.summary import MeasuredFloor
 from search.text import short_value
 from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
+from search.watching.pages.interval_sections import coverage_blocks
 from search.watching.pages.next_step import StudyDesign, next_steps
+from search.watching.pages.range_ends import range_end_sentences
 from search.watching.pages.trial_sections import loss_text, skill_text
 from search.watching.view import StudyView
 from storage.commands import ballast_command, masked_url
@@ -23,19 +25,11 @@ from storage.verdicts import Verdict
 _DESIGN_KEYS = ("data.split.method", "training.schedule")
 
 
-def result(view: StudyView) -> list[Block]:
-    """Return the headline and the counts by verdict."""
-    summary = view.summary
-    done = f"{view.conclusive} of {view.study.wanted} trials are done."
-    if not summary.verdicts:
-        return [Paragraph(summary.sentence(), strong=True), Paragraph(done)]
-    counts = TableBlock(
-        ("verdict", "trials"),
-        [(name if name == "running" else Verdict(name), n) for name, n in summary.verdicts.items()],
-    )
-    if summary.accepted:
-        done += f" Of {summary.accepted} accepted ones {summary.above_naive} are above {summary.baseline}."
-    return [Paragraph(summary.sentence(), strong=True), Paragraph(done), counts]
+def verdict_counts(view: StudyView) -> list[Block]:
+    """Return the number of trials by verdict; nothing without trials."""
+    counts = view.summary.verdicts
+    rows = [(name if name == "running" else Verdict(name), n) for name, n in counts.items()]
+    return [TableBlock(("verdict", "trials"), rows)] if rows else []
 
 
 def skill_blocks(view: StudyView) -> list[Block]:
@@ -64,7 +58,9 @@ def _measured(found: MeasuredFloor) -> str:
 
 
 def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
-    """Return what its configurations showed on test rows, one row for each evaluation."""
+    """Return what its configurations showed on test rows, one row for each evaluation, and how the bounds of
+    the newest answer held.
+    """
     if not view.evaluations and view.summary.best is None:
         return [Paragraph("Nothing of it was scored on the test rows: no trial was accepted.")]
     if not view.evaluations and not (view.summary.above_naive and view.summary.above_floor):
@@ -85,7 +81,9 @@ def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
         )
         for each in view.evaluations
     ]
-    return [TableBlock(("looked at", "trial", "answer", "skill", "over the strongest rival", "reason"), rows)]
+    columns = ("looked at", "trial", "answer", "skill", "over the strongest rival", "reason")
+    newest = view.summary.verified
+    return [TableBlock(columns, rows), *coverage_blocks(None if newest is None else newest.report)]
 
 
 def _over_strongest(report: Mapping[str, Any] | None) -> str | None:
@@ -177,17 +175,22 @@ def best(view: StudyView, store: str | None) -> list[Block]:
     if trial is None:
         return [Paragraph("There is no best configuration yet.")]
     loss, skill = loss_text(trial.value), skill_text(trial.skill)
-    text = f"Trial {trial.number}: loss {loss}, skill {skill}, seed {trial.seed}."
-    values = {setting.key: setting.value for setting in view.settings}
-    design = StudyDesign(*(str(values[key]) for key in _DESIGN_KEYS if key in values))
     return [
-        Paragraph(text),
+        Paragraph(f"Trial {trial.number}: loss {loss}, skill {skill}, seed {trial.seed}."),
         TableBlock(("setting", "value"), sorted(trial.params.items())),
-        *(block for line in next_steps(view.summary, store, design) for block in _step(line, store)),
+        *map(Paragraph, range_end_sentences(view)),
+        *(block for line in study_steps(view, store) for block in step_blocks(line, store)),
     ]
 
 
-def _step(line: str, store: str | None) -> list[Block]:
+def study_steps(view: StudyView, store: str | None) -> list[str]:
+    """Return the next steps as `ballast run` prints them; `store` is as in `ballast_command`."""
+    values = {setting.key: setting.value for setting in view.settings}
+    design = StudyDesign(*(str(values[key]) for key in _DESIGN_KEYS if key in values))
+    return next_steps(view.summary, store, design)
+
+
+def step_blocks(line: str, store: str | None) -> list[Paragraph | CodeBlock]:
     """Return a next step as a sentence with its command below it."""
     text, _, asked = line.partition(": ballast ")
     sentence = f"{text[0].upper()}{text[1:]}"

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from search.config.space import Choices, Dimension
-from search.watching.plots.plotly_parts import is_number, plot_label
+from search.watching.plots.plotly_parts import Json, axis, is_number, log_axis, plot_label, plot_number
 from search.watching.view import SearchedDimension
 
 
@@ -15,7 +15,8 @@ from search.watching.view import SearchedDimension
 class DimensionAxis:
     """A part of a plotly axis: from `low` to `high`, which are exponents of 10 if `log`, else values.
 
-    `choices` are those of a categorical dimension; their positions are 0, 1, 2 …
+    `choices` are those of a categorical dimension, numbers in ascending order, others as they were declared;
+    their positions are 0, 1, 2 …
     """
 
     low: float
@@ -40,7 +41,9 @@ def dimension_axis(searched: SearchedDimension) -> DimensionAxis:
     listed = declared.get("choices")
     if isinstance(listed, list | tuple):
         added = [choice for choice in dimension_values(effective) if choice not in listed]
-        return DimensionAxis(0, len(listed) + len(added) - 1, choices=(*listed, *added))
+        choices = (*listed, *added)
+        ordered = tuple(sorted(choices)) if all(map(is_number, choices)) else choices
+        return DimensionAxis(0, len(choices) - 1, choices=ordered)
     ends = [
         end
         for end in (declared.get("low"), declared.get("high"), *dimension_values(effective))
@@ -49,6 +52,36 @@ def dimension_axis(searched: SearchedDimension) -> DimensionAxis:
     log = bool(declared.get("log")) and min(ends) > 0
     places = [math.log10(end) if log else float(end) for end in ends]
     return DimensionAxis(min(places), max(places), log)
+
+
+def setting_axis(searched: SearchedDimension, name: str, most: int = 3, **more: Any) -> Json:
+    """Return the plotly axis of a dimension, with a tick for each choice, or for up to `most` decades of a
+    log axis; `more` has plotly's settings.
+    """
+    line = dimension_axis(searched)
+    room = 0.5 if line.choices is not None else 0.04 * (line.high - line.low) or 0.5
+    more = {"range": [plot_number(line.low - room), plot_number(line.high + room)], **more}
+    if line.choices is not None:
+        more |= {
+            "tickvals": list(range(len(line.choices))),
+            "ticktext": [plot_label(c) for c in line.choices],
+        }
+    drawing = log_axis(name, [10**line.low, 10**line.high], most, **more) if line.log else axis(name, **more)
+    drawing["title"]["standoff"] = 4
+    return drawing | {"nticks": 5}
+
+
+def drawn_value(line: DimensionAxis, value: Any) -> float | None:
+    """Return what plotly draws for a value: the position of a choice, else the number itself, which plotly
+    places on a log axis. None if the value has no position.
+    """
+    place = line.position(value)
+    return place if place is None or line.choices is not None else plot_number(value)
+
+
+def in_force(searched: SearchedDimension) -> SearchedDimension:
+    """Return the dimension without what was clamped away."""
+    return replace(searched, declared=searched.effective.to_json())
 
 
 def clamped_intervals(searched: SearchedDimension) -> list[tuple[float, float]]:

@@ -5,6 +5,8 @@ from itertools import zip_longest
 
 from search.watching.blocks import Plot
 from search.watching.plots.plotly_parts import (
+    LINE_COLOURS,
+    LINE_DASHES,
     Json,
     axis,
     group_by_verdict,
@@ -21,12 +23,6 @@ from search.watching.view import StudyView
 from storage import tables
 from storage.verdicts import Verdict
 
-_PALETTE = (
-    *("#4477aa", "#ee6677", "#228833", "#ccbb44"),
-    *("#66ccee", "#aa3377", "#ee7733", "#9a8fd0"),
-)
-"""One colour a trial, after Paul Tol's "bright" and "vibrant" schemes; verdicts have theirs elsewhere. More
-lines than these cannot be told apart."""
 ACTIONS: dict[str, tuple[str, str]] = {
     "skip_and_cut": ("triangle-down", "▼ step skipped, rate cut"),
     "rewind": ("diamond", "◆ rewound"),
@@ -44,7 +40,7 @@ def plot_interventions(view: StudyView) -> Plot:
     """The best trial and some of those with findings: one legend entry each."""
     of_trial = _findings(view)
     traces: list[Json] = []
-    for above, (trial, colour) in enumerate(zip(_chosen(view, of_trial), _PALETTE, strict=False)):
+    for above, (trial, colour) in enumerate(zip(_chosen(view, of_trial), LINE_COLOURS, strict=False)):
         steps = fold_steps(view.study, trial, view.settings)
         done = step_timeline(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()), steps)
         traces += _trial(view, trial, done, colour, above)
@@ -57,9 +53,9 @@ def plot_interventions(view: StudyView) -> Plot:
         about=(
             "Learning rate and the largest gradient norm of each epoch, over optimiser steps, of the best "
             "trial and of the latest unstable and suspicious ones in turn, first those with several "
-            f"findings; {len(_PALETTE)} trials at most. The marks are the guard's interventions; hovering "
-            "tells the finding. A thin line on a thick one has nearly its learning rate. A gradient norm "
-            "that is zero or not finite is a gap."
+            f"findings; {len(LINE_COLOURS)} trials at most. The marks are the guard's interventions; "
+            "hovering tells the finding. A thin line on a thick one has nearly its learning rate. A gradient "
+            "norm that is zero or not finite is a gap."
         ),
         figure={
             "data": traces,
@@ -95,7 +91,7 @@ def _chosen(view: StudyView, of_trial: dict[int, list[tables.FindingRow]]) -> li
     turns = zip_longest(groups.pop(Verdict.UNSTABLE, ()), groups.pop(Verdict.SUSPICIOUS, ()))
     chosen = [trial for turn in turns for trial in turn if trial is not None]
     chosen += [trial for trial in others if trial.verdict in groups]
-    return (chosen if best is None else [best, *chosen])[: len(_PALETTE)]
+    return (chosen if best is None else [best, *chosen])[: len(LINE_COLOURS)]
 
 
 def _worth(
@@ -111,15 +107,20 @@ def _trial(view: StudyView, trial: tables.Trial, done: StepTimeline, colour: str
     best = view.summary.best
     verdict = "best" if best is not None and best.number == trial.number else verdict_text(trial.verdict)
     name, group = f"#{trial.number} {verdict}", f"trial {trial.number}"
+    dash = LINE_DASHES[above]
     rates = line_trace(
-        name, [step for step, _ in done.rates], [log_plot_number(rate) for _, rate in done.rates], colour
+        name,
+        [step for step, _ in done.rates],
+        [log_plot_number(rate) for _, rate in done.rates],
+        colour,
+        width=_WIDEST - 0.75 * above,
+        dash=dash,
     )
-    rates["line"]["width"] = _WIDEST - 0.75 * above
     norms = [log_plot_number(epoch.grad_norm_max) for epoch in view.epochs.get(trial.number, ())]
     hidden = {"legendgroup": group, "showlegend": False}
     return [
         rates | {"legendgroup": group},
-        line_trace(name, done.ends, norms, colour)
+        line_trace(name, done.ends, norms, colour, dash=dash)
         | hidden
         | {"mode": "lines+markers", "marker": {"size": 4}, "xaxis": "x2", "yaxis": "y2"},
         _marks(name, done.marks, colour, above) | hidden,

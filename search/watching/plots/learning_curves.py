@@ -6,6 +6,8 @@ from typing import Any
 from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.plots.plotly_parts import (
+    DASHES,
+    SYMBOLS,
     Json,
     count_axis,
     group_by_verdict,
@@ -20,6 +22,7 @@ from search.watching.plots.plotly_parts import (
 from search.watching.view import StudyView
 from storage import tables
 from storage.verdicts import Verdict
+from trainer.losses import MSE, Loss
 
 _BACK_TO_FRONT = (
     *(Verdict.UNPROMISING, Verdict.INTERRUPTED, Verdict.FAILED, None),
@@ -49,19 +52,26 @@ def plot_learning_curves(view: StudyView) -> Plot:
         id="learning-curves",
         title=title,
         about=(
-            "Validation loss, the mean squared error of the standardised target, by epoch, coloured by "
-            "verdict. Below the dashed line a trial beats the best naive forecast. A trial that ended in its "
-            "first epoch has no curve; an epoch whose loss is not finite is a gap."
+            f"Validation loss, {_described(view.summary.metric)}, by epoch, with the "
+            "colour, shape and dash of its verdict. Below the line of the baseline a trial beats the "
+            "best naive forecast. A trial that ended in its first epoch has no curve; an epoch whose loss is "
+            "not finite is a gap."
         ),
         figure={
             "data": traces,
             "layout": layout(
                 title,
                 xaxis=count_axis("epoch", reach),
-                yaxis=log_or_linear_axis("validation loss (MSE)", losses),
+                yaxis=log_or_linear_axis(f"validation loss ({view.summary.metric.label})", losses),
             ),
         },
     )
+
+
+def _described(loss: Loss) -> str:
+    if loss.name == MSE.name:
+        return "the mean squared error of the standardised target"
+    return f"the mean {loss.label} of the standardised target, in {loss.unit}"
 
 
 def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: StudyView) -> Json:
@@ -74,9 +84,10 @@ def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: Study
         x += [epoch.epoch for epoch in epochs] + [None]
         y += [plot_number(epoch.validation_loss) for epoch in epochs] + [None]
         numbers += [trial.number] * len(epochs) + [None]
-    return line_trace(verdict_text(verdict), x, y, COLOURS[verdict], width=1.3) | {
+    look = {"width": 1.3, "dash": DASHES[verdict]}
+    return line_trace(verdict_text(verdict), x, y, COLOURS[verdict], **look) | {
         "mode": "lines+markers",
-        "marker": {"size": 3},
+        "marker": {"size": 5, "symbol": SYMBOLS[verdict]},
         "opacity": 0.9 if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS) else 0.6,
         "legendrank": list(COLOURS).index(verdict),
         "customdata": numbers,

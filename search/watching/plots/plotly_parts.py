@@ -19,10 +19,15 @@ Item = TypeVar("Item")
 
 MAX_POINTS = 2_000
 """The largest number of trials drawn as points: more make a page slow and show nothing more."""
-GREY = "#7a7a7a"
-"""The colour of text: its contrast is 4.3 on white and 4.9 on black."""
+GREY = "#767676"
+"""The colour of text in a figure that is drawn elsewhere: its contrast is 4.5 on white and 4.6 on black. No
+colour has 4.5 on white and on the dark pages too, so the report and the dashboard draw the text of figures in
+their own text colour."""
 REFERENCE_COLOUR = "#6a6fd1"
 """The colour of lines that trials are compared with; no verdict has this colour."""
+LINE_COLOURS = ("#8a38f7", "#e07912", "#48716e", "#549eb5", "#975b34", "#8a9883")
+"""Colours for up to six lines that are no verdicts, such as forecasts or trials; as apart as those of
+verdicts (search.text.COLOURS), and with the same contrast. Give each line its own dash too: LINE_DASHES."""
 _GRID = "rgba(128,128,128,0.22)"
 _CLEAR = "rgba(0,0,0,0)"
 _BUTTONS = ("select2d", "lasso2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d")
@@ -45,8 +50,22 @@ SYMBOLS: dict[Verdict | None, str] = {
     Verdict.SUSPICIOUS: "diamond",
     Verdict.INTERRUPTED: "square-open",
     Verdict.FAILED: "x",
-    None: "cross",
+    None: "triangle-right-open",
 }
+"""The shape of each verdict's points, so that nobody depends on colours."""
+LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "9px,3px,2px,3px,2px,3px")
+"""Dashes that tell seven lines apart, in the order in which to take them."""
+DASHES: dict[Verdict | None, str] = dict(
+    zip(
+        (
+            *(Verdict.ACCEPTED, Verdict.UNSTABLE, Verdict.UNPROMISING, Verdict.SUSPICIOUS),
+            *(Verdict.FAILED, Verdict.INTERRUPTED, None),
+        ),
+        LINE_DASHES,
+        strict=True,
+    )
+)
+"""The dash of each verdict's lines."""
 
 
 def is_number(value: Any) -> bool:

@@ -1,23 +1,23 @@
 """The search space: a strip per dimension with a row per verdict; the clamped part is shaded."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from search.watching.blocks import Plot
 from search.watching.plots.dimension_axis import (
     DimensionAxis,
     clamped_intervals,
     dimension_axis,
+    setting_axis,
     shortest_unique_names,
 )
+from search.watching.plots.panel_grid import BOTTOM, Panel, PanelGrid
 from search.watching.plots.plotly_parts import (
     GREY,
     Json,
     axis,
     group_by_verdict,
     layout,
-    log_axis,
-    plot_label,
     plot_number,
     scatter_trace,
     shown_of_all_text,
@@ -28,16 +28,14 @@ from search.watching.view import SearchedDimension, StudyView
 from storage import tables
 from storage.verdicts import Verdict
 
-_ONE_COLUMN = 3
-"""Up to so many dimensions are in one column; more are in two columns, so that the plot fits a screen."""
-_HEIGHT, _STRIP = 450, 94
-_GAP = 46
-"""Pixels: _HEIGHT of the plot and _STRIP of a strip, at least; _GAP of a strip's ticks and name."""
-_FRAME = 72
-_BETWEEN = 0.12
-"""Share of the width between two columns: on a phone 35 pixels, enough for two halves of tick labels."""
-_JITTER = 7
-"""Levels over which the points of a row are spread, so that they do not hide each other."""
+_STRIP = 94
+"""Pixels of a strip with its ticks and its name, at least."""
+_BINS = 60
+"""Parts of a strip: points in one part lie above each other, so that they do not hide each other."""
+_ROW = 0.36
+"""How far a point may lie from the middle of its row, whose height is 1."""
+_LAYER = 0.12
+"""Distance between two points above each other; less where there are many."""
 _SHADE = "rgba(213,94,0,0.16)"
 
 
@@ -46,97 +44,95 @@ def plot_space(view: StudyView) -> Plot:
     drawn = thin_trials(view.trials, view.summary.best)
     groups = group_by_verdict(drawn)
     names = shortest_unique_names([searched.key for searched in view.space])
-    columns = 1 if len(view.space) <= _ONE_COLUMN else 2
-    rows = max(1, -(-len(view.space) // columns))
-    height = max(_HEIGHT, _FRAME + rows * _STRIP)
+    grid = PanelGrid(len(view.space), _STRIP)
     title = "Search space" + shown_of_all_text(len(drawn), len(view.trials))
     note = "" if view.space else "nothing is searched, or an older Ballast did not keep the space"
-    drawing = layout(title, note, height, showlegend=False, shapes=[], annotations=[])
-    drawing["margin"] |= {"b": 8}
+    drawing = layout(title, note, grid.height, showlegend=False, shapes=[], annotations=[])
+    drawing["margin"] |= {"b": BOTTOM}
     data: list[Json] = []
     for i, searched in enumerate(view.space):
         axes = f"{i + 1}" if i else ""
         data += _points(searched, groups, axes)
-        place = _StripPosition(i // columns, i % columns, rows, columns, height)
-        drawing[f"xaxis{axes}"] = _x_axis(searched, names[searched.key], axes) | {"domain": place.across}
+        place = grid.place(i)
+        more: Json = {"domain": place.across, "anchor": f"y{axes}"}
+        drawing[f"xaxis{axes}"] = setting_axis(searched, names[searched.key], **more)
         drawing[f"yaxis{axes}"] = _y_axis(list(groups), axes, place)
         _shade(drawing, searched, axes)
     return Plot(
         id="space",
         title=title,
         about=(
-            "Every trial by the value it was given, one row per verdict. The shaded part was asked for and "
-            "clamped away: no trial can lie in it."
+            "Every trial at the value it was given, one row per verdict: trials of nearly the same value lie "
+            "above each other, and for choices the number is that of their trials. The shaded part was asked "
+            "for and clamped away: no trial can lie in it."
         ),
         figure={"data": data, "layout": drawing},
     )
 
 
-class _StripPosition:
-    """The position of a strip as shares of the plot; its ticks and its name are below it."""
-
-    def __init__(self, row: int, column: int, rows: int, columns: int, height: int) -> None:
-        self.column = column
-        inner = height - _FRAME - 8
-        self.pixels = inner / rows - _GAP
-        top = 1 - row / rows
-        self.up = [round(top - 1 / rows + _GAP / inner, 4), round(top - 0.01, 4)]
-        width = (1 - _BETWEEN * (columns - 1)) / columns
-        left = column * (width + _BETWEEN)
-        self.across = [round(left, 4), round(left + width, 4)]
-
-
 def _points(
     searched: SearchedDimension, groups: Mapping[Verdict | None, Sequence[tables.Trial]], axes: str
 ) -> list[Json]:
+    """Return the points of each verdict, or for choices a point a choice with the number of its trials."""
     line = dimension_axis(searched)
     traces = []
     for row, (verdict, trials) in enumerate(groups.items()):
-        placed = [t for t in trials if line.position(t.params.get(searched.key)) is not None]
-        numbers = [trial.number for trial in placed]
-        x = [_shown(line, trial.params[searched.key], trial.number) for trial in placed]
-        y = [round(row + _spread(trial.number), 1) for trial in placed]
-        hover = "trial %{customdata}" + ("" if line.choices else ": %{x}")
-        trace = scatter_trace(verdict, x, y, numbers)
-        trace["marker"]["size"] = min(5, trace["marker"]["size"])
-        traces.append(trace | {"xaxis": f"x{axes}", "yaxis": f"y{axes}", "hovertemplate": hover})
+        found = [(trial, line.position(trial.params.get(searched.key))) for trial in trials]
+        placed = [(trial, place) for trial, place in found if place is not None]
+        if line.choices is None:
+            trace = _swarm(verdict, row, placed, line, searched.key)
+        else:
+            trace = _counts(verdict, row, [place for _, place in placed])
+        traces.append(trace | {"xaxis": f"x{axes}", "yaxis": f"y{axes}"})
     return traces
 
 
-def _shown(line: DimensionAxis, value: Any, trial: int) -> float | None:
-    """Return the position on the axis; points of the same choice are spread sideways."""
-    return (
-        plot_number(value)
-        if line.choices is None
-        else round(line.choices.index(value) + _spread(trial // _JITTER), 1)
-    )
+def _swarm(
+    verdict: Verdict | None,
+    row: int,
+    placed: Sequence[tuple[tables.Trial, float]],
+    line: DimensionAxis,
+    key: str,
+) -> Json:
+    """Return each trial at its own value; those of nearly the same value lie above each other."""
+    span = (line.high - line.low) or 1.0
+    shifts = stacked([round(_BINS * min(2.0, max(-1.0, (at - line.low) / span))) for _, at in placed])
+    x = [plot_number(trial.params[key]) for trial, _ in placed]
+    y = [round(row + shift, 3) for shift in shifts]
+    trace = scatter_trace(verdict, x, y, [trial.number for trial, _ in placed])
+    trace["marker"]["size"] = min(5, trace["marker"]["size"])
+    return trace | {"hovertemplate": "trial %{customdata}: %{x}"}
 
 
-def _spread(trial: int) -> float:
-    """Return a shift from −0.3 to 0.3 that is always the same for a trial."""
-    return (trial % _JITTER - _JITTER // 2) / 10
+def stacked(bins: Sequence[int]) -> list[float]:
+    """Return a shift for each point from the middle of its row: 0, then up and down in turn in each bin."""
+    most = max(Counter(bins).values(), default=1)
+    layer = min(_LAYER, _ROW / max(1, most // 2))
+    seen: Counter[int] = Counter()
+    shifts = []
+    for place in bins:
+        n = seen[place]
+        seen[place] += 1
+        shifts.append(layer * ((n + 1) // 2) * (1 if n % 2 else -1))
+    return shifts
 
 
-def _x_axis(searched: SearchedDimension, name: str, axes: str) -> Json:
-    line = dimension_axis(searched)
-    room = 0.5 if line.choices is not None else 0.04 * (line.high - line.low) or 0.5
-    more: Json = {
-        "range": [plot_number(line.low - room), plot_number(line.high + room)],
-        "anchor": f"y{axes}",
+def _counts(verdict: Verdict | None, row: int, places: Sequence[float]) -> Json:
+    """Return a point for each choice that trials were given, with their number beside it."""
+    found = sorted(Counter(map(round, places)).items())
+    trace = scatter_trace(verdict, [at for at, _ in found], [row] * len(found), [count for _, count in found])
+    trace["marker"] |= {"size": 5, "opacity": 0.85}
+    return trace | {
+        "mode": "markers+text",
+        "text": [f"{count:,}" for _, count in found],
+        "textposition": "middle right",
+        "textfont": {"size": 9, "color": GREY},
+        "cliponaxis": False,
+        "hovertemplate": f"{verdict_text(verdict)}: %{{customdata}} trials",
     }
-    if line.choices is not None:
-        more |= {
-            "tickvals": list(range(len(line.choices))),
-            "ticktext": [plot_label(c) for c in line.choices],
-        }
-    drawing = (
-        log_axis(name, [10**line.low, 10**line.high], most=3, **more) if line.log else axis(name, **more)
-    )
-    drawing["title"]["standoff"] = 4
-    return drawing | {"nticks": 5}
 
 
-def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _StripPosition) -> Json:
+def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: Panel) -> Json:
     row = place.pixels / max(1, len(verdicts))
     return axis(
         "",

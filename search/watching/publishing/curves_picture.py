@@ -22,6 +22,7 @@ from search.watching.plots.plotly_parts import verdict_text
 from search.watching.plots.step_timeline import StepTimeline, fold_steps, step_timeline
 from search.watching.view import TrialView
 from storage import tables
+from trainer.losses import recorded_loss
 
 WIDTH, HEIGHT = 640, 480
 """Pixels of the picture."""
@@ -63,7 +64,7 @@ class CurvesPicture:
             )
             for action, marker in _MARKERS.items()
         }
-        self.loss_panel.name("loss (MSE) by epoch")
+        self.loss_panel.name("loss by epoch")
         self.step_panel.name("by optimiser step")
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
@@ -71,7 +72,9 @@ class CurvesPicture:
     def png(self, view: TrialView) -> bytes:
         """The picture of a trial."""
         with self.lock:
-            self.title.set_text(f"trial {view.trial.number}: {verdict_text(view.trial.verdict)}")
+            label = recorded_loss(view.study.facts.get("metric")).label
+            verdict = verdict_text(view.trial.verdict)
+            self.title.set_text(f"trial {view.trial.number}: {verdict}, loss: {label}")
             self._set_losses(view)
             steps = fold_steps(view.study, view.trial, view.settings)
             self._set_steps(step_timeline(view.epochs, view.findings, steps), view.epochs)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from optuna.storages import BaseStorage, get_storage
 
+from search.record.column_importances import COLUMN_IMPORTANCES
 from search.record.continuation import recorded_value
 from search.sampling.optuna_storage import direct_storage
 from search.selection.summary import summarise
@@ -131,8 +132,9 @@ class StudyPublisher:
 
     def _publish(self, storage: BaseStorage, name: str) -> None:
         now, findings = summarise(self._store, name), query.finding_count(self._store, name)
-        # Findings come while a trial runs; verifications and floors change without a trial.
-        stamp = now.verdicts, findings, now.verified, now.measured
+        # Findings come while a trial runs; verifications, floors and importances change without a trial.
+        importances = now.study.facts.get(COLUMN_IMPORTANCES)
+        stamp = now.verdicts, findings, now.verified, now.measured, importances
         if self._seen.get(name) == stamp:
             return
         if not is_published(self._store, name) or publish_study(self._store, storage, name):

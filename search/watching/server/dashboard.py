@@ -14,7 +14,13 @@ from search.errors import RequestError
 from search.record.artifacts import AllArtifactFolders, artifact_folders
 from search.watching.publishing.study_publisher import publish_all_while_serving
 from search.watching.server.allowed_hosts import allowed_hosts, parse_allowed_hosts
-from search.watching.server.dashboard_plugins import ArtifactPlugin, RefuseRenamePlugin, StudyPagePlugin
+from search.watching.server.dashboard_plugins import (
+    ArtifactPlugin,
+    FigureTextPlugin,
+    RefuseRenamePlugin,
+    StartPagePlugin,
+    StudyPagePlugin,
+)
 from search.watching.server.dashboard_storage import DashboardStorage
 from search.watching.server.http_server import make_server
 from search.watching.server.listen_address import warn_if_exposed
@@ -41,6 +47,8 @@ def dashboard_application(store: Store, storage: DashboardStorage) -> "WSGIAppli
     slower.
     """
     served = wsgi(storage, artifact_store=AllArtifactFolders(lambda: artifact_folders(store)))
+    served.install(StartPagePlugin(store, storage))
+    served.install(FigureTextPlugin())
     served.install(StudyPagePlugin(storage))
     served.install(RefuseRenamePlugin(storage))
     served.install(ArtifactPlugin())

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bottle import HTTPResponse, Route, response
+from bottle import HTTPResponse, Route, redirect, response
 from optuna.artifacts.exceptions import ArtifactNotFound
 
+from search.selection.summary import summarise
+from search.watching.pages.html import to_html
+from search.watching.pages.html_assets import figure_text_rule
+from search.watching.pages.studies_page import note_path, studies_page
 from search.watching.plots.figures import PLOT_IDS
 from search.watching.server.dashboard_storage import DashboardStorage
 from search.watching.view import MAX_CURVES
+from storage.engine import Store
 
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 """Types that a browser may show on their own: pictures that cannot hold scripts."""
@@ -17,7 +22,71 @@ _EMBEDDED = frozenset(
 )
 """Types that the page must know to embed a file; an embedded file runs no scripts."""
 _NO_RIGHTS = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_OPTUNA_PAGES = "/dashboard"
+_FIGURE_TEXT = figure_text_rule('[id^="user-defined-plot:"]')
 _NO_NOTE: dict[str, Any] = {"version": 0, "body": ""}
+
+
+class StartPagePlugin:
+    """A Bottle plugin that makes the server's root the page that a reader wants first.
+
+    With one study that is the study's note, with several a list of them with their answers. Optuna's own list
+    stays at `/dashboard`, and its pages are in the menu beside each note.
+    """
+
+    name, api = "ballast-start", 2
+
+    def __init__(self, store: Store, storage: DashboardStorage) -> None:
+        self._store = store
+        self._storage = storage
+
+    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
+        """Wrap the route of the root."""
+        if (route.method, route.rule) != ("GET", "/"):
+            return callback
+
+        def answer() -> Any:
+            studies = {
+                study._study_id: summarise(self._store, study.study_name)
+                for study in self._storage.get_all_studies()
+                if self._storage.has_record(study._study_id)
+            }
+            if not studies:
+                return callback()
+            if len(studies) == 1:
+                return redirect(note_path(_OPTUNA_PAGES, *studies), 302)
+            response.content_type = "text/html; charset=utf-8"
+            return to_html("Studies", studies_page(studies, _OPTUNA_PAGES))
+
+        return answer
+
+
+class FigureTextPlugin:
+    """A Bottle plugin that gives the text of our figures the colour of the page's text, light or dark.
+
+    A figure is one JSON for both, and no colour has a contrast of 4.5 on white and on dark. Optuna chooses
+    the text of its own plots itself. Text on a coloured ground, as in a hover label, keeps its colour.
+    """
+
+    name, api = "ballast-figure-text", 2
+
+    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
+        """Wrap the route of Optuna's page, which is one for all addresses."""
+        if not route.rule.startswith(f"{_OPTUNA_PAGES}<"):
+            return callback
+
+        def answer(*where: Any, **named: Any) -> Any:
+            page = callback(*where, **named)
+            if not isinstance(page, HTTPResponse) or not hasattr(page.body, "read"):
+                return page  # a HEAD request, or the browser has the page already
+            with page.body:
+                text = page.body.read().decode()
+            policy = page.headers.get("Content-Security-Policy")
+            headers = {} if policy is None else {"Content-Security-Policy": policy}
+            styled = text.replace("</head>", f"<style>{_FIGURE_TEXT}</style></head>", 1)
+            return HTTPResponse(styled, headers={"Content-Type": "text/html; charset=UTF-8", **headers})
+
+        return answer
 
 
 class StudyPagePlugin:

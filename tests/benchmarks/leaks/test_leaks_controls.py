@@ -12,8 +12,8 @@ from benchmarks.leaks.studies import Study, real_study
 from benchmarks.leaks.trials import check, run_trials
 from storage.verdicts import Verdict
 from tests.benchmarks.leaks.planted_leaks import plant
-from trainer.audit.check_leaks import leak_findings
-from trainer.audit.check_target import overlap_beyond
+from trainer.audit.leaks.check_leaks import leak_findings
+from trainer.audit.leaks.check_target import overlap_beyond
 from trainer.data.windows import prepare_last_fold
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.leaks.studies import Kind, Study, real_study
 from benchmarks.leaks.trials import check
 from tests.benchmarks.leaks.planted_leaks import plant
-from trainer.audit.leak_probe import LeakProbe
+from trainer.audit.leaks.leak_probe import LeakProbe
 from trainer.data.windows import Dataset, prepare_last_fold
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from search.api.check_study import check_study
-from search.api.init_facts import RECIPE, recipe
+from search.api.init_facts import MANY_ROWS, RECIPE, RECIPE_OF_MANY, recipe
 from search.api.init_split import find_max_gap
 from search.api.init_study import InitOptions, InitResult, Question, init_study
 from search.api.study_options import StudyOptions
@@ -60,7 +60,16 @@ def test_the_recipe_is_read_from_the_shipped_study() -> None:
     assert study["data"]["features"] == recipe()["data"]["features"]
     assert study["data"]["split"]["method"] == recipe()["data"]["split"]["method"]
     assert study["data"]["split"]["folds"] == 5
-    assert f"sample:{RECIPE}" in found.path.read_text()
+    assert f"# sample:{RECIPE}. What" in found.path.read_text()
+
+
+def test_a_table_of_many_rows_gets_larger_batches_fewer_epochs_and_two_blocks() -> None:
+    found, study = made("prices.csv", text(MANY_ROWS))
+    for section in ("models", "training", "space"):
+        assert study[section] == recipe(RECIPE_OF_MANY)[section]
+    assert study["data"]["split"]["folds"] == 2
+    assert study["data"]["features"] == recipe()["data"]["features"]
+    assert f"# sample:{RECIPE_OF_MANY}. What" in found.path.read_text()
 
 
 def test_the_settings_that_a_table_needs_are_there_and_no_others() -> None:

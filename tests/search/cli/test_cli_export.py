@@ -10,6 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def study(write_study: "WriteStudy", ballast: "Ballast") -> str:

@@ -25,6 +25,8 @@ from trainer.errors import ModelFolderError
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 FORK = multiprocessing.get_context("fork")
 
 

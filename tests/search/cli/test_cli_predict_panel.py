@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from search.api.model import Model
-from search.errors import AnswerIsNo
+from search.errors import AnswerIsNo, RequestError
 from tests.trainer.inference.panel_model import rows_of, saved
 from trainer.errors import DataError
 
@@ -118,7 +118,7 @@ def test_python_names_its_arguments(folder: str, tmp_path: Path, caplog: pytest.
     assert "not trained on X" in caplog.text
 
 
-def test_rows_unlike_the_training_are_told_of_their_series(
+def test_a_series_unlike_the_training_has_no_forecast_and_the_others_have(
     folder: str, tmp_path: Path, ballast: "Ballast"
 ) -> None:
     rows = rows_of("ABCD", tmp_path / "rows.csv")
@@ -126,7 +126,35 @@ def test_rows_unlike_the_training_are_told_of_their_series(
     frame.loc[frame["name"] == "C", "close"] **= 3
     frame.to_csv(rows, index=False)
     told = ballast("predict", folder, "--data", rows, "--latest")
-    assert told.code == 2
-    assert "size lies outside" in told.err or "moves by" in told.err or "lies outside" in told.err
+    assert told.code == 0, told.err
+    assert [line.split(",")[0] for line in told.out.splitlines()[1:]] == ["A", "B", "D"]
     assert ", series C" in told.err
-    assert ", series A" not in told.err
+    assert "C: not forecast, as the rows are unlike those of the training; " in told.err
+    assert ballast("predict", folder, "--data", rows, "--latest", "--json").json["series"]["none"] == ["C"]
+    allowed = ballast("predict", folder, "--data", rows, "--latest", "--allow-range")
+    assert [line.split(",")[0] for line in allowed.out.splitlines()[1:]] == [*"ABCD"]
+    frame["close"] **= 9
+    frame.to_csv(rows, index=False)
+    told = ballast("predict", folder, "--data", rows, "--latest")
+    assert (told.code, told.out) == (2, "")
+    assert "is not like what the model in model was trained on" in told.err
+
+
+def test_a_model_of_one_file_for_each_series_takes_a_frame_that_names_them(
+    tmp_path: Path, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path, "pooled", layout="files")
+    frame = pd.read_csv(rows_of("ABCD", tmp_path / "rows.csv"), dtype={"name": str})
+    for name, rows in frame.groupby("name"):
+        rows.drop(columns="name").to_csv(f"{name}.csv", index=False)
+    of_files = Model("model").predict("[A-D].csv", last=1)
+    of_frame = Model("model").predict(frame.rename(columns={"name": "series"}), last=1)
+    of_index = Model("model").predict(
+        frame.set_index(["name", "date"]).rename_axis(["series", "date"]), last=1
+    )
+    assert of_files["series"].tolist() == [*"ABCD"]
+    for other in (of_frame, of_index):
+        pd.testing.assert_frame_equal(other.drop(columns="time"), of_files.drop(columns="time"))
+    with pytest.raises(RequestError, match="data has no column 'series' that says which series a row is of"):
+        Model("model").predict(frame)

@@ -39,7 +39,7 @@ def test_the_newest_forecast_comes_from_the_mean_of_its_networks(best: Path, bal
     told = ballast("predict", "live", "--data", "prices.csv", "--latest", "--json").json
     assert [row["split"] for row in told["forecasts"]] == ["unseen"]
     content = json.loads(Path("live/model.json").read_text())
-    assert (content["format"], content["provenance"]["seeds"]) == (3, seeds)
+    assert (content["format"], content["provenance"]["seeds"]) == (4, seeds)
     assert len(set(seeds)) == 3
 
 

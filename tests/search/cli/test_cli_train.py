@@ -13,6 +13,8 @@ import yaml
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 needs_extra = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime")),
     reason="the extra onnx is not installed",

@@ -15,6 +15,8 @@ from storage.engine import open_store
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 
 def log_told(ballast: "Ballast", store: str) -> str:
     done = ballast("explain", "small", "--trial", 0, "--store", store)

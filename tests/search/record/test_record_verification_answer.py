@@ -13,6 +13,8 @@ from storage.engine import Store
 if TYPE_CHECKING:
     from tests.search_fixtures import Answer, Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 RIVAL: dict[str, Any] = {
     "name": "linear",
     "loss": 0.5,

@@ -17,6 +17,8 @@ from search.selection.rerun import Reproduction, judge_reproduction, rerun
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def exported(write_study: "WriteStudy", launch: "Launch", tmp_path: Path) -> Path:

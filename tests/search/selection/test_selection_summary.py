@@ -14,6 +14,8 @@ from storage.verdicts import CONCLUSIVE
 if TYPE_CHECKING:
     from tests.search_fixtures import Answer, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 
 def above_the_floor(write_study: "WriteStudy", launch: "Launch") -> Store:
     """A study of one trial whose skill on the validation rows is above the noise floor."""

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from search.api.study import Study
+from search.data.study_data import load_study_data
 from search.errors import AnswerIsNo, RequestError
 from search.record.evaluations import configuration_number, earlier_evaluations
+from search.record.scored_panel import ScoredPanel
 from search.record.validation_rows import forecasts, validation_rows
 from search.record.verification_answer import newest_verification
 from search.selection.candidates import VerificationInterrupted, candidate_from_file, other_candidates
@@ -30,12 +33,18 @@ from search.watching.view import study_view
 from storage import evaluations, query, tables
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
-from trainer.data.windows import Dataset
+from tests.trainer.inference.model_fixtures import PROVENANCE
+from trainer.data.windows import Dataset, prepare_refit
+from trainer.inference.forecast_intervals import CALIBRATION_LEVELS, in_own_unit
+from trainer.inference.model_folder import save_model
+from trainer.inference.prediction import predict
 from trainer.training import loop
 from trainer.training.result import RefitResult
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, Launch, WriteStudy
+
+pytestmark = pytest.mark.slow
 
 Exported = tuple[Path, Store]
 
@@ -101,6 +110,47 @@ def test_an_evaluation_is_on_record_with_its_user_time_and_result(exported: Expo
     assert report.earlier == ()
 
 
+def test_the_test_rows_are_kept_with_the_evaluation_and_given_by_the_api(exported: Exported) -> None:
+    path, store = exported
+    study = Study(store, "small")
+    assert len(study.forecasts("test")) == 0
+    assert [each.split for each in study_view(store, "small").scored] == ["validation"]
+    (scored,) = verify(path, store, seeds=2).scored
+    number = scored.candidate.number
+    validated, tested = study_view(store, "small").scored
+    assert (validated.trial, tested.trial, tested.seeds) == (number, number, 2)
+    assert validated.times.max() < tested.times.min()
+    assert len(tested.times) == scored.rows["test"]
+    assert tested.loss.mean() == pytest.approx(scored.value, rel=1e-6)
+    assert tested.baseline_loss.mean() == pytest.approx(scored.naive[scored.baseline], rel=1e-6)
+    assert scored.strongest_rival is not None
+    assert tested.rival_name == scored.strongest_rival.name
+    assert tested.rival_loss is not None
+    assert tested.rival_loss.mean() == pytest.approx(scored.strongest_rival.loss, rel=1e-6)
+    assert scored.coverage is not None
+    within = (tested.bounds["lower_80"] <= tested.target) & (tested.target <= tested.bounds["upper_80"])
+    assert within.mean() == pytest.approx(scored.coverage.levels[0].covered)
+    frame = study.forecasts("test")
+    bounds = [f"{side}_{level}" for level in (80, 95) for side in ("lower", "upper")]
+    named = ["time", "target", scored.baseline, tested.rival_name, f"trial_{number}", "loss", *bounds]
+    assert list(frame.columns) == list(dict.fromkeys(named))  # HAR is both, a naive forecast and a rival
+    np.testing.assert_array_equal(frame["target"], tested.target)
+    assert frame["time"].iloc[0] == pd.Timestamp(tested.times[0])
+    assert {"forecasts", "loss-difference", "residuals"} <= study.figures().keys()
+    with pytest.raises(RequestError, match="split"):
+        study.forecasts("training")  # type: ignore[arg-type]
+
+
+def test_rows_kept_with_an_evaluation_are_recognised_as_before(exported: Exported) -> None:
+    path, store = exported
+    first = verify(path, store, seeds=1)
+    (evaluation,) = evaluations.verifications_of_study(store, "small")
+    assert evaluation.series is not None
+    kept = ScoredPanel.unpacked(evaluation.series)
+    np.testing.assert_array_equal(kept.times, first.unseen.series.times)
+    assert [each.id for each in earlier_evaluations(store, first.unseen)] == [evaluation.id]
+
+
 def test_the_bounds_of_the_forecasts_are_tested_on_the_test_rows(
     exported: Exported, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,6 +173,47 @@ def test_the_bounds_of_the_forecasts_are_tested_on_the_test_rows(
     assert (evaluation.report or {})["coverage"] == kept
     print_verification(report)
     assert f"Forecast intervals, from {len(errors)} errors on validation rows" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_bounds_that_are_tested_are_those_that_predict_gives(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path
+) -> None:
+    split = {"fractions": {"train": 0.4, "validation": 0.35}}
+    done = launch(write_study(rows=1000, data={"split": split}), "training.epochs=3")
+    path = tmp_path / "best.yaml"
+    write_export(done.store, best_trials(done.store, "small", 1)[0], path)
+    report = verify(path, done.store, seeds=1)
+    coverage = report.scored[0].coverage
+    assert coverage is not None
+    assert coverage.intervals.recent is not None
+    assert 0.5 < coverage.intervals.recent.seen <= 1
+    assert coverage.following == report.scored[0].rows["test"]
+    assert [level for level, _ in coverage.calibration.items()] == [*CALIBRATION_LEVELS]
+    assert list(coverage.calibration.values()) == sorted(coverage.calibration.values())
+    assert coverage.calibration[80] == coverage.levels[0].covered
+    told = report.to_json()["coverage"]
+    assert told["calibration"][7] == {"level": 0.8, "covered": coverage.calibration[80]}
+
+    study_data = load_study_data(report.scored[0].candidate.resolved)
+    config, (refit,) = report.scored[0].candidate.trial.config, report.scored[0].refits
+    data = prepare_refit(config.data, study_data.table)
+    assert refit.weights is not None
+    save_model(
+        tmp_path / "model",
+        config,
+        data,
+        study_data.table,
+        refit.weights,
+        PROVENANCE,
+        intervals=coverage.intervals,
+    )
+    frame = predict(tmp_path / "model", str(tmp_path / "prices.csv"), allow_range=True).frame()
+    target = pd.Series(in_own_unit(data, data.test, data.target[data.test]), data.times[data.test])
+    tested = frame.set_index("time").loc[target.index]
+    for level in (80, 95):
+        inside = (tested[f"lower_{level}"] <= target) & (target <= tested[f"upper_{level}"])
+        assert inside.mean() == coverage.calibration[level]
 
 
 def test_bounds_are_the_same_on_record_and_trained_again(exported: Exported, opened_elsewhere: Store) -> None:

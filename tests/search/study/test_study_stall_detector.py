@@ -20,6 +20,8 @@ from storage.engine import Store
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = "another-host-00000000:7:7"
 
 

@@ -20,6 +20,8 @@ from storage.engine import open_store
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 OTHER = {"models.gru.learning_rate": {"low": 2e-3, "high": 1e-2, "log": True}}
 
 

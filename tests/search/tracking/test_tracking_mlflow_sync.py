@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.search_fixtures import Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.search_fixtures import Ballast
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 def test_a_registered_model_forecasts_as_the_trial_did(

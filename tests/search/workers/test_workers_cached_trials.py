@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from optuna.trial import TrialState
 
 from search.workers.consistency import inconsistencies
@@ -11,6 +12,8 @@ from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
+
+pytestmark = pytest.mark.slow
 
 ONE_POINT = {"models.gru.hidden_size": {"choices": [4]}}
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.search_fixtures import Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 LR = "models.gru.learning_rate"
 BAD = 1
 """The step of each training whose loss is NaN."""

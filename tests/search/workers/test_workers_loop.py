@@ -26,6 +26,8 @@ from trainer.training.learner import Learner
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 LR = "models.gru.learning_rate"
 GRID = {LR: {"choices": [1e-3, 3e-3]}, "models.gru.dropout": {"low": 0.0, "high": 0.1, "step": 0.1}}
 TWO_FLOATS = {LR: {"low": 1e-3, "high": 1e-2, "log": True}, "models.gru.dropout": {"low": 0.0, "high": 0.4}}

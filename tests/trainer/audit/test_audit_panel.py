@@ -12,14 +12,14 @@ from tests.trainer.panel_fixtures import HORIZON, LATE, LONG, PANEL, config_of, 
 from trainer.audit.audit import audit
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_broken_values import broken_value_findings
-from trainer.audit.check_columns import countdown_findings
-from trainer.audit.check_own_row import own_row_findings
 from trainer.audit.check_series import drift_findings, look_ahead_findings
 from trainer.audit.check_split import overlap_findings
 from trainer.audit.check_table import table_findings
-from trainer.audit.check_target import check_target
-from trainer.audit.leads import find_leads
-from trainer.audit.leak_probe import LeakProbe
+from trainer.audit.leaks.check_columns import countdown_findings
+from trainer.audit.leaks.check_own_row import own_row_findings
+from trainer.audit.leaks.check_target import check_target
+from trainer.audit.leaks.leads import find_leads
+from trainer.audit.leaks.leak_probe import LeakProbe
 from trainer.audit.worked_row import explain_already_shifted, find_worked_row
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.features import build_features

@@ -12,8 +12,9 @@ from tests.trainer.panel_fixtures import config_of, one, panel_of
 from trainer.audit.check_broken_values import broken_value_findings
 from trainer.audit.check_series import look_ahead_findings
 from trainer.config import DataConfig
-from trainer.data.cross_section import CROSS, cross_demean, cross_rank, cross_zscore, moment_numbers
+from trainer.data.cross_section import CROSS, cross_demean, cross_rank, cross_zscore
 from trainer.data.features import build_features
+from trainer.data.panel import moment_numbers
 from trainer.data.windows import prepare_last_fold
 from trainer.errors import ColumnError
 

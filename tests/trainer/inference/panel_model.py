@@ -1,6 +1,7 @@
 """A saved model of a made-up panel of the series A, B, C and D, and tables to forecast from."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from tests.trainer.inference.model_fixtures import PROVENANCE
 from tests.trainer.panel_fixtures import config_of, one, panel_of, with_names
 from trainer.config import DataConfig, GRUConfig, ModelsConfig, TrialConfig
 from trainer.data.windows import Dataset, prepare_last_fold
+from trainer.inference.forecast_intervals import ForecastIntervals
 from trainer.inference.model_folder import save_model
 from trainer.models.network import GRUForecaster
 
@@ -22,16 +24,29 @@ def write(path: Path) -> None:
     frame.to_csv(path, index=False, float_format="%.17g")
 
 
-def saved(tmp_path: Path, scale: str, min_series: int = 4) -> tuple[Path, Dataset]:
-    config = config_of().model_dump(mode="json") | {"scale": scale, "series": "name"}
-    config["features"] += [{"name": "rank", "of": "ret", "transform": "cross_rank", "min_series": min_series}]
+def saved(
+    tmp_path: Path,
+    scale: str,
+    min_series: int = 4,
+    layout: str | None = None,
+    intervals: ForecastIntervals | None = None,
+    *,
+    ranked: bool = True,
+    target: dict[str, Any] | None = None,
+) -> tuple[Path, Dataset]:
+    named = {"series": "name"} if layout is None else {"layout": layout}
+    config = config_of().model_dump(mode="json") | {"scale": scale} | named
+    if ranked:
+        rank = {"name": "rank", "of": "ret", "transform": "cross_rank", "min_series": min_series}
+        config["features"] += [rank]
+    config["target"] |= target or {}
     trial = TrialConfig(
         data=DataConfig.model_validate(config),
         models=ModelsConfig(gru=GRUConfig(hidden_size=8, init="torch")),
     )
     data = prepare_last_fold(trial.data, PANEL)
     weights = GRUForecaster(data.features.shape[1], trial.models.gru).state_dict()
-    save_model(tmp_path / "model", trial, data, PANEL, weights, PROVENANCE)
+    save_model(tmp_path / "model", trial, data, PANEL, weights, PROVENANCE, intervals=intervals)
     return tmp_path / "model", data
 
 

@@ -11,7 +11,9 @@ from trainer.config import DataConfig
 from trainer.data.scaler import SeriesMoments
 from trainer.data.windows import Dataset
 from trainer.inference.forecast_intervals import (
+    CALIBRATION_LEVELS,
     MIN_SERIES_ROWS,
+    ForecastIntervals,
     ValidationForecasts,
     measure_intervals,
 )
@@ -26,6 +28,8 @@ def data_of(**target: Any) -> DataConfig:
 
 
 RETURN = data_of(transform="log_return", kind="return")
+"""Its features read the column of the target, so that new rows have it."""
+OTHER_COLUMN = data_of(column="vix", transform="log_return", kind="return")
 VOLATILITY = data_of(transform="abs_log_return", kind="volatility")
 
 
@@ -33,7 +37,12 @@ def forecasts_of(
     forecasts: Floats, targets: Floats, series: Any = None, names: tuple[str, ...] = ()
 ) -> ValidationForecasts:
     numbers = np.zeros(len(targets), np.int64) if series is None else np.asarray(series)
-    return ValidationForecasts(np.asarray(forecasts, float), np.asarray(targets, float), numbers, names)
+    times = np.zeros(len(numbers), "datetime64[D]")
+    for number in np.unique(numbers):
+        times[numbers == number] += np.arange((numbers == number).sum())
+    return ValidationForecasts(
+        np.asarray(forecasts, float), np.asarray(targets, float), numbers, times, names
+    )
 
 
 def test_a_margin_is_the_error_of_rank_n_plus_1_times_the_level() -> None:
@@ -145,3 +154,68 @@ def test_each_series_is_taken_back_by_its_own_moments(whole_market: Dataset) -> 
     assert found.names == ("a", "b")
     np.testing.assert_array_equal(found.forecasts, np.where(rows < middle, 11.0, 22.0))
     np.testing.assert_array_equal(found.series, rows >= middle)
+
+
+def test_bounds_follow_the_size_of_the_last_errors() -> None:
+    """Calm and stormy years by turns: bounds of one width hold 80 % of all rows, and neither of them."""
+    storm = np.arange(6000) // 500 % 2 == 1
+    errors = np.random.default_rng(4).standard_normal(6000) * np.where(storm, 3.0, 1.0)
+    old, new = forecasts_of(np.zeros(3000), errors[:3000]), forecasts_of(np.zeros(3000), errors[3000:])
+    found = measure_intervals(RETURN, old, "trial")
+    assert found.recent is not None
+    sizes = new.sizes(None, 1)
+    covered = {}
+    for following in (False, True):
+        bounds = found.bounds(new.forecasts, (), sizes if following else None)
+        inside = np.abs(new.targets) <= bounds["upper_80"]
+        covered[following] = inside[storm[3000:]].mean(), inside[~storm[3000:]].mean()
+    assert covered[False][0] < 0.65
+    assert covered[False][1] > 0.97
+    assert covered[True] == pytest.approx((0.8, 0.8), abs=0.05)
+    assert found.follows(sizes).sum() == 3000 - 50
+
+
+def test_rows_without_known_errors_have_bounds_of_the_usual_width() -> None:
+    errors = np.random.default_rng(5).standard_normal(900)
+    found = measure_intervals(RETURN, forecasts_of(np.zeros(900), errors), "trial")
+    assert found.recent is not None
+    upper = found.bounds(np.zeros(2), (), np.array([np.nan, 2.0]))["upper_80"]
+    assert upper.tolist() == [found.pooled.at_80, pytest.approx(2 * found.recent.pooled.at_80)]
+
+
+@pytest.mark.parametrize(
+    ("config", "rows"), [(RETURN, 299), (OTHER_COLUMN, 900)], ids=["few rows", "new rows lack the column"]
+)
+def test_bounds_do_not_follow_what_is_not_known(config: DataConfig, rows: int) -> None:
+    errors = np.random.default_rng(6).standard_normal(rows)
+    assert measure_intervals(config, forecasts_of(np.zeros(rows), errors), "trial").recent is None
+    assert measure_intervals(RETURN, forecasts_of(np.zeros(300), np.ones(300)), "trial").recent is not None
+
+
+def test_a_row_that_several_folds_hold_out_counts_once() -> None:
+    errors = np.random.default_rng(7).standard_normal(400)
+    one = forecasts_of(np.zeros(400), errors)
+    twice = ValidationForecasts(
+        forecasts=np.concatenate([one.forecasts, one.forecasts + 0.0]),
+        targets=np.concatenate([2 * one.targets, np.zeros(400)]),
+        series=np.zeros(800, np.int64),
+        times=np.concatenate([one.times, one.times]),
+    )
+    expected = one.sizes(None, 1)  # the mean of 2 · error and 0
+    np.testing.assert_allclose(twice.sizes(None, 1), np.concatenate([expected, expected]))
+
+
+def test_bounds_of_calibration_levels_lie_within_each_other() -> None:
+    errors = np.random.default_rng(8).standard_normal(500)
+    found = measure_intervals(RETURN, forecasts_of(np.zeros(500), errors), "trial")
+    bounds = found.bounds(np.zeros(1), (), np.ones(1), CALIBRATION_LEVELS)
+    uppers = [float(bounds[f"upper_{level}"][0]) for level in CALIBRATION_LEVELS]
+    assert uppers == sorted(uppers)
+    assert found.model_validate_json(found.model_dump_json()) == found
+
+
+def test_intervals_of_before_are_read_as_they_were() -> None:
+    text = '{"source": "trial", "smallest_scale": null, "pooled": {"rows": 99, "at_80": 1.5, "at_95": 2.5}}'
+    found = ForecastIntervals.model_validate_json(text)
+    assert found.recent is None
+    assert found.bounds(np.zeros(1), (), np.ones(1))["upper_80"].tolist() == [1.5]

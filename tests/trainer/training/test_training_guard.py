@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from trainer.config import GuardConfig
+from trainer.losses import MSE
 from trainer.training.guard import (
     EpochSignals,
     StepSignals,
@@ -14,11 +15,13 @@ from trainer.training.guard import (
     detect_freeze,
     detect_step,
     intervene,
+    loss_limits,
     stop,
 )
 from trainer.training.result import Action, Finding, FindingKind, Outcome
 
 GUARD = GuardConfig()
+LIMITS = loss_limits(GUARD, MSE)
 CEILING = 0.3
 GOOD_STEP = StepSignals(inputs=3.0, loss=0.5, output_max=2.0, grad_norm=0.7)
 GOOD_EPOCH = EpochSignals(
@@ -51,12 +54,12 @@ def epoch_with(**signals: Any) -> EpochSignals:
 
 
 def found_in_step(signals: StepSignals) -> FindingKind | None:
-    detection = detect_step(signals, GUARD)
+    detection = detect_step(signals, GUARD, LIMITS)
     return None if detection is None else detection.kind
 
 
 def found_in_epoch(signals: EpochSignals, ceiling: float = CEILING) -> FindingKind | None:
-    detection = detect_epoch(signals, ceiling, GUARD)
+    detection = detect_epoch(signals, ceiling, GUARD, LIMITS)
     return None if detection is None else detection.kind
 
 
@@ -121,7 +124,7 @@ def test_skill_at_the_ceiling_passes_and_above_it_is_suspicious() -> None:
     assert found_in_epoch(epoch_with(skill=CEILING)) is None
     above = epoch_with(skill=math.nextafter(CEILING, 1.0))
     assert found_in_epoch(above) is FindingKind.SKILL_TOO_HIGH
-    detection = detect_epoch(epoch_with(skill=0.945), CEILING, GUARD)
+    detection = detect_epoch(epoch_with(skill=0.945), CEILING, GUARD, LIMITS)
     assert detection is not None
     assert "0.945" in detection.message
     assert "look for a leak" in detection.message

@@ -4,7 +4,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +27,8 @@ def read_arrow_columns(file: SourceFile, needed: Sequence[str]) -> Columns:
 
     Raises SourceError for bytes that are no such file, and for a table that would not fit into memory.
     """
-    with _told(file):
-        found = (_parquet if file.kind == "parquet" else _arrow)(file, needed)
+    with _told(file), file.opened() as opened:
+        found = _parquet(file.shown, opened, needed) if file.kind == "parquet" else _arrow(file, needed)
         cells = {}
         for name in found.wanted:  # one by one, so that no more than one column is in memory twice
             cells[name] = _plain(file.shown, found.read(name))
@@ -49,9 +49,9 @@ class _Found(NamedTuple):
 
 def arrow_names(file: SourceFile) -> tuple[str, ...]:
     """The names of all columns; of an Arrow file its beginning is enough. Raises SourceError."""
-    with _told(file):
+    with _told(file), file.opened() as opened:
         if file.kind == "parquet":
-            return tuple(pyarrow.parquet.read_schema(pa.BufferReader(file.content)).names)
+            return tuple(pyarrow.parquet.read_schema(opened).names)
         return tuple(pyarrow.ipc.open_stream(pa.BufferReader(arrow_beginning(file.content))).schema.names)
 
 
@@ -80,19 +80,18 @@ def _require_flat(shown: str, schema: pa.Schema, wanted: Sequence[str]) -> None:
             )
 
 
-def _parquet(file: SourceFile, needed: Sequence[str]) -> _Found:
-    source = pa.BufferReader(file.content)
-    schema = pyarrow.parquet.read_schema(source)
+def _parquet(shown: str, opened: BinaryIO, needed: Sequence[str]) -> _Found:
+    schema = pyarrow.parquet.read_schema(opened)
     names = tuple(schema.names)
     wanted = _once(needed, names)
-    _require_flat(file.shown, schema, wanted)
+    _require_flat(shown, schema, wanted)
     texts = [name for name in wanted if _is_text(schema.field(name).type)]
-    whole = pyarrow.parquet.ParquetFile(pa.BufferReader(file.content), read_dictionary=texts)
+    whole = pyarrow.parquet.ParquetFile(opened, read_dictionary=texts)
     meta = whole.metadata
-    require_memory(file.shown, _CELL * meta.num_rows * max(1, len(wanted)))
+    require_memory(shown, _CELL * meta.num_rows * max(1, len(wanted)))
     groups = (meta.row_group(number) for number in range(meta.num_row_groups))
     require_memory(
-        file.shown,
+        shown,
         sum(
             column.total_uncompressed_size
             for group in groups

@@ -8,13 +8,13 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, BinaryIO, Literal
 from urllib.parse import urlsplit
 
-from trainer.bounded_reading import NotARegularFile, memory, read_file_or_pipe
+from trainer.bounded_reading import NotARegularFile, memory, open_regular, read_file_or_pipe
 from trainer.config import is_path, is_pattern, is_remote
 from trainer.data.reading.remote import read_remote
 from trainer.data.reading.samples import sample_text
@@ -23,8 +23,10 @@ from trainer.text import did_you_mean, shortened
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
+_PARQUET_SUFFIXES = {".parquet", ".pq"}
 PACKED_SUFFIXES = (".gz", ".zip")
 _SUFFIX_ADVICE = "save the table as .csv or .parquet"
+_PARQUET_MARK = b"PAR1"
 _GZIP_MARK, _ZIP_MARKS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP = 31
 """What zlib calls a gzip file."""
@@ -43,12 +45,48 @@ FileKind = Literal["csv", "parquet", "arrow"]
 
 @dataclass(frozen=True)
 class SourceFile:
-    """The bytes of one file: `shown` is its name in messages, `sha256` that of the bytes before unpacking."""
+    """One file: `shown` is its name in messages, `sha256` that of the bytes before unpacking."""
 
     shown: str
     content: bytes
+    """Its bytes, unpacked; none of a Parquet file on disk, of which `opened` reads a column at a time."""
     kind: FileKind
     sha256: str
+    on_disk: "_FileState | None" = None
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The file for reading. Raises SourceError if it changes between its digest and the end of the
+        reading.
+        """
+        if self.on_disk is None:
+            yield io.BytesIO(self.content)
+            return
+        with open_regular(self.on_disk.path, memory()) as file:
+            self._require_unchanged(file)
+            yield file
+            self._require_unchanged(file)
+
+    def _require_unchanged(self, file: BinaryIO) -> None:
+        assert self.on_disk is not None
+        if _FileState.of(self.on_disk.path, file) != self.on_disk:
+            raise SourceError(f"data.source {self.shown!r} changed while it was read; run the command again")
+
+
+@dataclass(frozen=True)
+class _FileState:
+    """A file that lies on disk, and what changes when it is written."""
+
+    path: Path
+    device: int
+    inode: int
+    size: int
+    written_ns: int
+
+    @classmethod
+    def of(cls, path: Path, file: BinaryIO) -> "_FileState":
+        status = os.fstat(file.fileno())
+        return cls(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def open_source(
@@ -63,9 +101,13 @@ def open_source(
         if first is not None and number == 0:
             yield first
             continue
+        if (parquet := _parquet_on_disk(shown, path)) is not None:
+            yield parquet
+            continue
         raw = _raw(shown, path)
         digest = hashlib.sha256(raw).hexdigest()
         content = _unpacked(raw, shown)
+        del raw  # a packed file is not kept while its table is read
         _require_content(shown, content)
         yield SourceFile(shown, content, _kind(content, path or Path(urlsplit(shown).path)), digest)
 
@@ -107,9 +149,23 @@ def _whole_lines(content: bytes) -> bytes:
 
 def digest_of_source(source: str | Sequence[str], folder: Path) -> str:
     """`source_digest` of the files of `data.source`, without unpacking them. Raises SourceError."""
-    return source_digest(
-        [hashlib.sha256(_raw(shown, path)).hexdigest() for shown, path in _paths(source, folder)]
-    )
+    return source_digest([_digest(shown, path) for shown, path in _paths(source, folder)])
+
+
+def _digest(shown: str, path: Path | None) -> str:
+    parquet = _parquet_on_disk(shown, path)
+    return hashlib.sha256(_raw(shown, path)).hexdigest() if parquet is None else parquet.sha256
+
+
+def _parquet_on_disk(shown: str, path: Path | None) -> SourceFile | None:
+    """A Parquet file that need not be in memory whole; None for any other file."""
+    if path is None or path.suffix.lower() not in _PARQUET_SUFFIXES:
+        return None
+    if not _read(path, shown, most=len(_PARQUET_MARK)).startswith(_PARQUET_MARK):
+        return None
+    with _told_unreadable(shown), open_regular(path, memory()) as file:
+        state = _FileState.of(path, file)
+        return SourceFile(shown, b"", "parquet", hashlib.file_digest(file, "sha256").hexdigest(), state)
 
 
 def source_digest(digests: Sequence[str]) -> str:
@@ -171,13 +227,20 @@ def _read(path: Path, shown: str, *, most: int | None = None) -> bytes:
     if not os.path.lexists(path):
         raise SourceError(f"data.source {shown!r} does not exist in {path.parent}{_nearest(path)}")
     _require_table_suffix(path, shown)
-    try:
+    with _told_unreadable(shown):
         if path.stat().st_size > memory():
             raise SourceError(
                 f"data.source {shown!r} has {path.stat().st_size / 1e9:.1f} GB, and this machine has "
                 f"{memory() / 1e9:.1f} GB of memory; take fewer rows or columns"
             )
         return read_file_or_pipe(path, most or memory())
+
+
+@contextmanager
+def _told_unreadable(shown: str) -> Iterator[None]:
+    """Raise errors of the system as a SourceError."""
+    try:
+        yield
     except NotARegularFile as error:
         raise SourceError(f"data.source {shown!r} {error.strerror}; save the table as a file") from None
     except OSError as error:
@@ -250,7 +313,7 @@ def _bounded(opened: Callable[[], IO[bytes] | gzip.GzipFile], shown: str) -> byt
 def _kind(content: bytes, path: Path) -> FileKind:
     """What the bytes are. A name that ends in .parquet or .arrow is believed."""
     suffixes = {suffix.lower() for suffix in path.suffixes}
-    if content.startswith(b"PAR1") or suffixes & {".parquet", ".pq"}:
+    if content.startswith(_PARQUET_MARK) or suffixes & _PARQUET_SUFFIXES:
         return "parquet"
     if content.startswith(b"ARROW1") or suffixes & {".arrow", ".feather", ".ipc"}:
         return "arrow"

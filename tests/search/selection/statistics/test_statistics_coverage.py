@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from search.selection.statistics.coverage import Coverage, coverage
+from search.selection.statistics.standard_error import standard_error_of_mean
 
 Flags = NDArray[np.bool_]
 
@@ -94,10 +95,31 @@ def test_overlapping_targets_are_tested_on_rows_that_do_not_overlap() -> None:
     assert rejected[1] / 200 < 0.1
 
 
-def test_rows_of_several_series_are_counted_and_not_tested() -> None:
-    found = coverage(flags("...x" * 10), 0.8, is_one_series=False)
+def test_a_panel_is_tested_by_the_mean_share_over_times() -> None:
+    shares = np.array([0.7, 0.9, 0.8, 0.6, 0.9, 0.7, 0.8, 0.8])
+    found = coverage(flags("...x" * 10), 0.8, shares=shares)
     assert (found.covered, found.rows, found.rows_tested) == (0.75, 40, 0)
     assert (found.kupiec, found.independence, found.christoffersen) == (None, None, None)
+    assert found.by_time is not None
+    error = standard_error_of_mean(shares, 1)
+    assert found.by_time.statistic == pytest.approx((shares.mean() - 0.8) / error.error)
+    assert (found.by_time.times, found.by_time.degrees_of_freedom) == (8, error.degrees_of_freedom)
+    assert coverage(flags("..."), 0.8, shares=np.ones(8)).by_time is None
+
+
+def test_series_that_move_together_do_not_reject_true_intervals_as_independent_rows_would() -> None:
+    """Twenty series with a common part that explains half of their variance."""
+    random, rejected = np.random.default_rng(2), np.zeros(2)
+    for _ in range(200):
+        common, own = random.standard_normal((250, 1)), random.standard_normal((250, 20))
+        inside = np.abs(common + own) / math.sqrt(2) < stats.norm.ppf(0.9)
+        found = coverage(inside.ravel(), 0.8, shares=inside.mean(axis=1)).by_time
+        as_one = coverage(inside.ravel(), 0.8).kupiec
+        assert found is not None
+        assert as_one is not None
+        rejected += [found.p_value < 0.05, as_one.p_value < 0.05]
+    assert rejected[0] / 200 < 0.1
+    assert rejected[1] / 200 > 0.2
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_the_ic_is_the_mean_correlation_by_date() -> None:
     assert (found.ic.t or 0) > 4
 
 
+@pytest.mark.slow
 def test_a_forecast_without_information_has_an_ic_within_its_error() -> None:
     t = [cross_section(*rows(), *drawn(0.0, seed)).ic.t for seed in range(40)]  # type: ignore[union-attr]
     assert 0.6 < np.std(np.array(t, float)) < 1.4

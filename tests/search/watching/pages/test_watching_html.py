@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from search.text import COLOURS, one_line, short_value
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
 from search.watching.pages.html import to_html
+from search.watching.plots.plotly_parts import SYMBOLS
 from storage.verdicts import Verdict
 
 EVIL = (
@@ -152,7 +153,11 @@ def test_each_section_has_an_id_of_its_own_that_the_contents_lead_to() -> None:
 def test_a_verdict_has_its_colour_and_its_word() -> None:
     read = page(TableBlock(("verdict",), [(verdict,) for verdict in Verdict]))
 
-    assert [a["style"] for a in read.attributes("i")] == [f"background:{COLOURS[v]}" for v in Verdict]
+    drawn = read.attributes("path")
+    for shape, verdict in zip(drawn, Verdict, strict=True):
+        assert COLOURS[verdict] in (shape["fill"], shape.get("stroke"))
+        assert ("stroke" in shape) == SYMBOLS[verdict].endswith("-open")
+    assert len({(shape["d"], shape["fill"] == "none") for shape in drawn}) == len(Verdict)
     assert read.text_of("span") == [verdict.value for verdict in Verdict]
 
 

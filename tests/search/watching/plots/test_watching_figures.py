@@ -1,4 +1,4 @@
-"""The six plots say what the record says, and plotly can read them, whatever the record holds."""
+"""The plots say what the record says, and plotly can read them, whatever the record holds."""
 
 import json
 import math
@@ -18,8 +18,9 @@ from search.config.space import Choices, Dimension, FloatRange, IntRange
 from search.selection.summary import Summary
 from search.text import COLOURS
 from search.watching.blocks import Plot
+from search.watching.plots.calibration import plot_calibration
 from search.watching.plots.dimension_axis import clamped_intervals, shortest_unique_names
-from search.watching.plots.figures import figures
+from search.watching.plots.figures import PLOT_IDS, figures
 from search.watching.plots.plotly_parts import MAX_POINTS, thin_trials
 from search.watching.plots.step_timeline import step_timeline
 from search.watching.view import MAX_CURVES, SearchedDimension, StudyView, drawn_trials, study_view
@@ -32,8 +33,13 @@ if TYPE_CHECKING:
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 RATE, UNITS = "models.gru.learning_rate", "models.gru.hidden_size"
-IDS = ["learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"]
+IDS = {"learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"}
+"""Those that every study has."""
 ROWS = 1000
+
+
+CALIBRATION = [{"level": level / 100, "covered": level / 120} for level in (10, 50, 80, 95)]
+COVERAGE: dict[str, Any] = {"levels": [{"level": 0.8, "rows": 1005}], "calibration": CALIBRATION}
 
 
 def a_trial(number: int, verdict: Verdict | None = Verdict.ACCEPTED, **more: Any) -> tables.Trial:
@@ -136,9 +142,11 @@ def trace(found: Plot, name: str) -> dict[str, Any]:
 
 
 def assert_readable(view: StudyView) -> None:
-    """All six are JSON of plain values without NaN, and plotly finds nothing wrong with them."""
+    """All are JSON of plain values without NaN, in their order, and plotly finds nothing wrong with them."""
     drawn = figures(view)
-    assert [found.id for found in drawn] == IDS
+    ids = [found.id for found in drawn]
+    assert ids == [known for known in PLOT_IDS if known in ids]
+    assert set(ids) >= IDS
     for found in drawn:
         assert json.loads(json.dumps(found.figure, allow_nan=False)) == found.figure
         go.Figure(found.figure)  # raises for any name or value that plotly does not know
@@ -427,15 +435,28 @@ def test_each_trial_stands_in_the_row_of_its_verdict_at_its_own_value() -> None:
     for row, verdict in enumerate(verdicts):
         first, second = [t for t in found.figure["data"] if t["name"] == verdict.value]
         assert first["x"] == [10.0 ** (-3 - row)]
-        assert round(first["y"][0]) == row
-        assert round(second["x"][0]) == 2
+        assert first["y"] == [row]
+        assert (second["x"], second["y"], second["text"]) == ([2], [row], ["1"])
         assert first["marker"]["color"] == COLOURS[verdict]
 
 
 def test_a_trial_without_a_value_that_fits_is_left_out_of_the_strip() -> None:
     trials = [a_trial(0, params={}), a_trial(1, params={RATE: "fast", UNITS: 48}), a_trial(2)]
     first, second = plot(a_view(trials), "space").figure["data"]
-    assert first["customdata"] == second["customdata"] == [2]
+    assert first["customdata"] == [2]
+    assert second["text"] == ["1"]
+
+
+def test_no_point_is_moved_from_its_value_and_equal_values_lie_above_each_other() -> None:
+    trials = [
+        a_trial(n, params={RATE: 1e-3 if n < 9 else 1e-4, UNITS: 16 if n < 7 else 64}) for n in range(10)
+    ]
+    rates, units = plot(a_view(trials), "space").figure["data"]
+    assert rates["x"] == [1e-3] * 9 + [1e-4]
+    assert len(set(rates["y"][:9])) == 9
+    assert max(map(abs, rates["y"])) < 0.5
+    assert rates["y"][9] == 0
+    assert (units["x"], units["text"]) == ([0, 2], ["7", "3"])
 
 
 def _lines(found: Plot) -> list[str]:
@@ -538,21 +559,22 @@ def _intervened(verdicts: Sequence[Verdict], several: Sequence[int] = ()) -> lis
     return [t["name"] for t in found.figure["data"] if t.get("showlegend", True)]
 
 
-def test_interventions_show_the_best_and_the_latest_with_findings_eight_in_all() -> None:
+def test_interventions_show_the_best_and_the_latest_with_findings_six_in_all() -> None:
     names = _intervened([Verdict.UNSTABLE] * 13)
-    assert names == ["#0 best", *(f"#{n} unstable" for n in range(13, 6, -1))]
+    assert names == ["#0 best", *(f"#{n} unstable" for n in range(13, 8, -1))]
 
 
 def test_interventions_take_unstable_and_suspicious_trials_in_turn_then_others() -> None:
     names = _intervened([Verdict.ACCEPTED] * 4 + [Verdict.UNSTABLE] * 2 + [Verdict.SUSPICIOUS] * 3)
-    assert names[1:6] == [
+    assert names[1:] == [
         "#6 unstable",
         "#9 suspicious",
         "#5 unstable",
         "#8 suspicious",
         "#7 suspicious",
     ]
-    assert names[6:] == ["#4 accepted", "#3 accepted"]
+    names = _intervened([Verdict.ACCEPTED] * 4 + [Verdict.UNSTABLE])
+    assert names[1:] == ["#5 unstable", "#4 accepted", "#3 accepted", "#2 accepted", "#1 accepted"]
 
 
 def test_interventions_prefer_trials_with_several() -> None:
@@ -623,11 +645,11 @@ def _many(count: int) -> StudyView:
     return replace(view, epochs=losses)
 
 
-def test_two_thousand_trials_are_less_than_400_kilobytes() -> None:
+def test_two_thousand_trials_are_less_than_600_kilobytes() -> None:
     view = _many(2000)
     drawn = figures(view)
-    assert sum(len(json.dumps(found.figure, allow_nan=False)) for found in drawn) < 400_000
-    assert drawn[0].title == f"Learning curves: {len(view.epochs)} of 2,000 trials"
+    assert sum(len(json.dumps(found.figure, allow_nan=False)) for found in drawn) < 600_000
+    assert plot(view, "learning-curves").title == f"Learning curves: {len(view.epochs)} of 2,000 trials"
     assert len(view.epochs) <= MAX_CURVES
 
 
@@ -657,3 +679,18 @@ def test_the_best_trial_is_drawn_however_many_there_are(best: int) -> None:
     assert best in trace(plot(view, "skill"), "accepted")["x"]
     assert best in trace(plot(view, "seconds"), "accepted")["x"]
     assert best in plot(view, "space").figure["data"][0]["customdata"]
+
+
+def test_calibration_draws_the_share_of_test_rows_within_bounds_against_their_level() -> None:
+    drawn = plot_calibration({"coverage": COVERAGE})
+    assert drawn is not None
+    go.Figure(drawn.figure)
+    measured = drawn.figure["data"][-1]
+    assert measured["x"] == [10, 50, 80, 95]
+    assert measured["y"] == pytest.approx([8.3333, 41.667, 66.667, 79.167])
+    assert "1,005 test rows" in drawn.figure["layout"]["title"]["text"]
+
+
+@pytest.mark.parametrize("report", [None, {}, {"coverage": None}, {"coverage": {"levels": []}}])
+def test_without_tested_bounds_there_is_no_calibration(report: dict[str, Any] | None) -> None:
+    assert plot_calibration(report) is None

@@ -45,6 +45,8 @@ from trainer.training.learner import Learner
 if TYPE_CHECKING:
     from tests.search_fixtures import Answer, Launch, Launched, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
 PLOTS = {"learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"}
 
@@ -116,7 +118,7 @@ def test_the_page_of_a_study_has_its_note_plots_and_metric_name(
     assert "har" in note
     assert NOTE_DIVIDER in note
     plots = get_plotly_graph_objects(attributes(run))
-    assert set(plots) == PLOTS
+    assert set(plots) >= PLOTS
     for figure in plots.values():
         go.Figure(json.loads(figure))  # refuses what plotly does not know
     told = run.study.optuna.user_attrs
@@ -261,7 +263,7 @@ def test_both_backends_are_written_alike(
         main()
     store = open_store(store_url)
     study = optuna.load_study(study_name="small", storage=optuna_storage(store))
-    assert set(get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))) == PLOTS
+    assert set(get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))) >= PLOTS
     assert NOTE_DIVIDER in get_note(study)
     store.close()
 

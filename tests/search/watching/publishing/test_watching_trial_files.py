@@ -21,6 +21,8 @@ from storage.verdicts import Verdict
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def view(write_study: "WriteStudy", launch: "Launch") -> TrialView:

@@ -1,6 +1,7 @@
 """The names of the columns need the beginning of a file alone, and a file that is open is not read again."""
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tests.trainer.data.reading.table_shapes import config_of
 from trainer.bounded_reading import read_file_or_pipe
 from trainer.config import CsvConfig
 from trainer.data.reading import content
-from trainer.data.reading.content import open_source
+from trainer.data.reading.content import digest_of_source, open_source
 from trainer.data.reading.table_columns import table_columns
 from trainer.data.source import read_table
 from trainer.errors import SourceError
@@ -109,3 +110,25 @@ def test_an_empty_file_has_no_names(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n")
     with pytest.raises(SourceError, match="is empty"):
         names("t.csv", tmp_path)
+
+
+@pytest.mark.parametrize("how", ["in place", "by another file"])
+def test_a_parquet_file_that_changes_after_its_digest_is_refused(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "t.parquet"
+    frame = pd.DataFrame({"Date": pd.date_range("2024-01-02", periods=3), "Close": [1.5, 1.6, 1.7]})
+    frame.to_parquet(path)
+    first = next(open_source("t.parquet", tmp_path))
+    longer = pd.concat([frame, frame.assign(Date=frame["Date"] + pd.Timedelta(days=9))])
+    longer.to_parquet(path if how == "in place" else tmp_path / "new.parquet")
+    if how == "by another file":
+        (tmp_path / "new.parquet").replace(path)
+    with pytest.raises(SourceError, match=r"'t.parquet' changed while it was read; run the command again"):
+        read_table(config_of("t.parquet", "Close", "Date"), folder=tmp_path, first=first)
+
+
+def test_the_digest_of_a_parquet_file_is_that_of_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"Date": pd.date_range("2024-01-02", periods=3), "Close": [1.5, 1.6, 1.7]}).to_parquet(path)
+    table = read_table(config_of("t.parquet", "Close", "Date"), folder=tmp_path)
+    assert table.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest_of_source("t.parquet", tmp_path) == table.sha256

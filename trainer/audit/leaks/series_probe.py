@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import median
 
 from trainer.audit.audit_findings import AuditFinding
-from trainer.audit.leak_probe import LeakProbe, leaking_features
+from trainer.audit.leaks.leak_probe import LeakProbe, leaking_features
 from trainer.audit.series_findings import in_series
 from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN
 from trainer.data.windows import Dataset

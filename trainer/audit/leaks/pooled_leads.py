@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from trainer.audit.lead_scores import LeadScores
+from trainer.audit.leaks.lead_scores import LeadScores
 from trainer.data.arrays import Floats, Rows
 from trainer.data.panel import Times
 

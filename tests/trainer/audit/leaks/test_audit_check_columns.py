@@ -7,7 +7,7 @@ import pytest
 from benchmarks.leaks.studies import Study, real_study
 from trainer.audit.audit import audit
 from trainer.audit.audit_findings import AuditFinding
-from trainer.audit.check_columns import lift_findings
+from trainer.audit.leaks.check_columns import lift_findings
 from trainer.config import GuardConfig
 from trainer.data.windows import prepare_last_fold
 

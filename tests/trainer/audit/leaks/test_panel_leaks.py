@@ -7,11 +7,11 @@ import pytest
 
 from benchmarks.panel_leaks import LEAKS, Panel, clean_panel, is_found, leaks_of, planted
 from trainer.audit.audit import audit
-from trainer.audit.check_alignment import alignment_findings
-from trainer.audit.check_leads import lead_findings
-from trainer.audit.check_leaks import leak_findings
 from trainer.audit.check_split import few_rows_findings
-from trainer.audit.leads import find_leads
+from trainer.audit.leaks.check_alignment import alignment_findings
+from trainer.audit.leaks.check_leads import lead_findings
+from trainer.audit.leaks.check_leaks import leak_findings
+from trainer.audit.leaks.leads import find_leads
 from trainer.config import GuardConfig
 from trainer.data.windows import Dataset, prepare_last_fold
 

@@ -15,9 +15,9 @@ from statistics import NormalDist, fmean
 import numpy as np
 import numpy.typing as npt
 
-from trainer.audit.lead_scores import LeadScores, score_leads
-from trainer.audit.pooled_leads import score_pooled
-from trainer.audit.target_past import (
+from trainer.audit.leaks.lead_scores import LeadScores, score_leads
+from trainer.audit.leaks.pooled_leads import score_pooled
+from trainer.audit.leaks.target_past import (
     is_predictable,
     known_basis,
     matching_returns,

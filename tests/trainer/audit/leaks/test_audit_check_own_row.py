@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainer.audit.check_own_row import own_row_findings
+from trainer.audit.leaks.check_own_row import own_row_findings
 from trainer.config import DataConfig
 from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare_last_fold

@@ -12,10 +12,10 @@ from statistics import NormalDist
 import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding
-from trainer.audit.check_leads import HONEST_LEADS, made_of_target
-from trainer.audit.leads import asset_returns
+from trainer.audit.leaks.check_leads import HONEST_LEADS, made_of_target
+from trainer.audit.leaks.leads import asset_returns
+from trainer.audit.leaks.target_past import remove_daily_pattern
 from trainer.audit.series_findings import in_series
-from trainer.audit.target_past import remove_daily_pattern
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import correlation

@@ -13,6 +13,8 @@ from trainer.audit.audit import audit
 from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.config import GuardConfig
 
+pytestmark = pytest.mark.slow
+
 Floats = npt.NDArray[np.float64]
 
 HALF = {"fractions": {"train": 0.5, "validation": 0.3}}

@@ -9,13 +9,13 @@ from collections.abc import Callable
 import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding
-from trainer.audit.check_alignment import alignment_findings
-from trainer.audit.check_columns import lift_findings
-from trainer.audit.check_leads import HONEST_LEADS, lead_findings
-from trainer.audit.check_own_row import own_row_findings
-from trainer.audit.check_target import check_target
-from trainer.audit.leak_probe import LeakProbe, leaking_features
-from trainer.audit.series_probe import series_probe_findings
+from trainer.audit.leaks.check_alignment import alignment_findings
+from trainer.audit.leaks.check_columns import lift_findings
+from trainer.audit.leaks.check_leads import HONEST_LEADS, lead_findings
+from trainer.audit.leaks.check_own_row import own_row_findings
+from trainer.audit.leaks.check_target import check_target
+from trainer.audit.leaks.leak_probe import LeakProbe, leaking_features
+from trainer.audit.leaks.series_probe import series_probe_findings
 from trainer.config import DataConfig
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset

@@ -1,7 +1,7 @@
 """Finds leads: features that forecast what neither the target's own past nor the same row explains."""
 
 from trainer.audit.audit_findings import AuditFinding, Severity
-from trainer.audit.leads import VALUES, Lead, find_leads
+from trainer.audit.leaks.leads import VALUES, Lead, find_leads
 from trainer.audit.series_findings import in_series
 from trainer.config import DataConfig, TargetKind
 from trainer.data.features import target_shift

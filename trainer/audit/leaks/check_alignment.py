@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding
-from trainer.audit.target_past import known_basis, remove_daily_pattern, target_surprises
+from trainer.audit.leaks.target_past import known_basis, remove_daily_pattern, target_surprises
 from trainer.data.arrays import Floats, Rows
 from trainer.data.panel import Times
 from trainer.data.windows import Dataset

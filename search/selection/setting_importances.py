@@ -1,0 +1,117 @@
+"""Which searched settings separate the best trials from the others: PED-ANOVA, beside what luck reaches.
+
+Watanabe, Bansal & Hutter (2023, "PED-ANOVA"), as Optuna computes it: for each setting alone, how much the
+density of its values among the best tenth of the trials differs from that among all of them. It does not see
+settings that matter only together, and it tells of the values that were tried, not of the whole range.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from search.config.space import Dimension, only_value, to_distributions
+from storage import tables
+from storage.verdicts import Verdict
+
+FEWEST_TRIALS = 20
+"""With fewer trials the best tenth is a single one, which has no density."""
+MOST_TRIALS = 1_000
+"""Of more trials every n-th is used: the shares change no more, and the page must not take long."""
+SHUFFLES = 19
+"""A setting without effect is above all of so many shuffles with probability 1 / 20."""
+_TOP = 0.1
+_SCORED = (Verdict.ACCEPTED, Verdict.UNPROMISING)
+
+
+@dataclass(frozen=True)
+class SettingImportance:
+    """`share` is Optuna's importance, of which all settings together have 1; `luck` is the highest one that
+    the setting gets, on the same scale, if the losses are shuffled among the trials.
+    """
+
+    key: str
+    share: float
+    luck: float
+
+
+@dataclass(frozen=True)
+class SettingImportances:
+    """The settings by importance, the highest first, from `trials` of which `top` are the best tenth."""
+
+    settings: tuple[SettingImportance, ...]
+    trials: int
+    top: int
+
+
+def scored_trials(trials: Sequence[tables.Trial]) -> list[tables.Trial]:
+    """The trials with a loss that counts: accepted ones, and unpromising ones with their loss when they were
+    stopped; never a suspicious one.
+    """
+    return [t for t in trials if t.verdict in _SCORED and t.value is not None and np.isfinite(t.value)]
+
+
+def setting_importances(
+    trials: Sequence[tables.Trial], space: Mapping[str, Dimension]
+) -> SettingImportances | None:
+    """Of the settings of `space` that have several values; None with less than FEWEST_TRIALS scored trials
+    that have them all, or if nothing tells them apart. The same trials give the same numbers.
+    """
+    searched = {key: each for key, each in space.items() if only_value(each) is None}
+    known = [t for t in scored_trials(trials) if all(_is_in(t.params, *each) for each in searched.items())]
+    known = known[:: -(-len(known) // MOST_TRIALS) or 1]
+    if len(known) < FEWEST_TRIALS or not searched:
+        return None
+    losses = np.array([trial.value for trial in known], float)
+    cut = np.sort(losses)[math.ceil(_TOP * len(losses)) - 1]
+    top = int((losses <= cut).sum())
+    if top == len(known):  # all losses are the same
+        return None
+    evaluate = _evaluator(known, searched)
+    found, total = evaluate(losses), sum(evaluate(losses).values())
+    if total <= 0:
+        return None
+    random = np.random.default_rng(0)
+    shuffled = [evaluate(random.permutation(losses)) for _ in range(SHUFFLES)]
+    settings = [
+        SettingImportance(key, found[key] / total, max(each[key] for each in shuffled) / total)
+        for key in sorted(found, key=lambda key: (-found[key], key))
+    ]
+    return SettingImportances(tuple(settings), len(known), top)
+
+
+def _is_in(params: Mapping[str, Any], key: str, dimension: Dimension) -> bool:
+    return key in params and dimension.accepts_type(params[key]) and dimension.contains(params[key])
+
+
+def _evaluator(trials: Sequence[tables.Trial], space: Mapping[str, Dimension]) -> Any:
+    """A function of losses (trials,) that returns Optuna's importance of each setting, not divided by their
+    sum.
+    """
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it prints that there is a new study
+    try:
+        study = optuna.create_study()
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    distributions = to_distributions(space)
+    study.add_trials(
+        optuna.trial.create_trial(
+            params={key: trial.params[key] for key in space}, distributions=distributions, value=trial.value
+        )
+        for trial in trials
+    )
+    kept = study.get_trials(deepcopy=False)
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=_TOP)
+
+    def evaluate(losses: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
+        for trial, loss in zip(kept, losses.tolist(), strict=True):
+            trial.value = loss
+        return evaluator.evaluate(study, list(space))
+
+    return evaluate

@@ -1,0 +1,1 @@
+"""Checks for leaks: columns, rows and targets that know what lies ahead."""
