@@ -7,7 +7,7 @@ from search.selection.summary import summarise
 from search.watching.server.dashboard import dashboard_application
 from search.watching.server.dashboard_storage import DashboardStorage
 from storage.engine import Store, open_store
-from tests.search.watching.server.test_watching_dashboard_storage import ask
+from tests.search.watching.server.wsgi_requests import answer_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 
 def asked(store: Store, path: str) -> tuple[str, str, dict[str, str]]:
     """The status, the text and the headers of an answer."""
-    headers: dict[str, str] = {}
     served = dashboard_application(store, DashboardStorage(store))
-
-    def noting(environ: object, start: object) -> object:
-        return served(environ, lambda status, found, *_: (headers.update(found), start(status, found)))  # type: ignore[operator]
-
-    status, body = ask(noting, path)
+    status, headers, body = answer_of(served, path)
     return status, body.decode(), headers
 
 
