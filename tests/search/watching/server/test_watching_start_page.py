@@ -1,6 +1,6 @@
 """The root of the dashboard leads to what a reader wants first."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.sampling.optuna_storage import optuna_storage
 from search.selection.summary import summarise
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 def asked(store: Store, path: str) -> tuple[str, str, dict[str, str]]:
     """The status, the text and the headers of an answer."""
     headers: dict[str, str] = {}
-    served = dashboard_application(store, DashboardStorage(store))
+    served: Any = dashboard_application(store, DashboardStorage(store))
 
-    def noting(environ: object, start: object) -> object:
-        return served(environ, lambda status, found, *_: (headers.update(found), start(status, found)))  # type: ignore[operator]
+    def noting(environ: Any, start: Any) -> Any:
+        def started(status: str, found: list[tuple[str, str]], *_: object) -> None:
+            headers.update(found)
+            start(status, found)
+
+        return served(environ, started)
 
     status, body = ask(noting, path)
     return status, body.decode(), headers
