@@ -6,7 +6,7 @@ import pytest
 from search.record.rival_facts import FORECASTS
 from tests.trainer.rivals.dataset_fixtures import MakeData
 from trainer.data.windows import Dataset
-from trainer.losses import MSE, Loss
+from trainer.losses import MSE, Loss, SquaredError
 from trainer.rivals import registry
 from trainer.rivals.baselines import baseline_losses, forecast
 from trainer.rivals.fitted import rival_forecasts
@@ -67,10 +67,7 @@ def test_a_new_forecaster_is_one_class_and_one_entry(
 def test_the_constant_of_the_training_rows_is_the_best_one_of_the_loss(
     make_data: MakeData, returns: np.ndarray
 ) -> None:
-    class Seven:
-        name, unit = "seven", "none"
-        value, gradient = MSE.value, MSE.gradient
-
+    class Seven(SquaredError):
         def best_constant(self, target: np.ndarray) -> float:
             return 7.0
 

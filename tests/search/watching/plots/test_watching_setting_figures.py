@@ -112,9 +112,9 @@ def test_of_many_settings_the_most_important_have_a_panel() -> None:
         trial.params |= {each.key: drawn.random() for each in others}
     found = plot(a_view(trials, space=[*others, *SPACE]), "slices")
     names = [value["title"]["text"] for key, value in found.figure["layout"].items() if key[:5] == "xaxis"]
-    assert len(names) == 6
+    assert len(names) == 4
     assert "learning_rate" in names
-    assert "Of 9 settings the 6 most important are drawn." in found.about
+    assert "Of 9 settings the 4 most important are drawn." in found.about
     assert found.figure["layout"]["height"] <= 450
 
 
