@@ -63,10 +63,7 @@ peers: .venv/installed-peers
 	$(BIN)/python -m benchmarks.peers
 
 docs: .venv/installed-docs
-	rm -rf build/pages build/site && mkdir -p build/pages
-	cp -r *.md LICENSE docker-compose.yml configs docker docs build/pages && rm -r build/pages/docs/generate
-	$(BIN)/zensical build --strict
-	@echo open build/site/index.html
+	$(BIN)/python -m docs.generate.site
 
 docs-reference: setup
 	$(BIN)/python -m docs.generate

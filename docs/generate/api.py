@@ -15,8 +15,8 @@ All that `import ballast` offers. [Ballast in a notebook](../notebook.md) is a w
 raised as one of [`ballast.errors`](#errors), with every problem in one text.
 """
 _LINE = 100
-_NOISE = re.compile(r"'|\b(collections\.abc|typing|os)\.")
-"""What types have around their names: quotes and the modules of the standard library."""
+_NOISE = re.compile(r"\b(?:collections\.abc|typing|os|pathlib)\.|<class '(\w+)'>")
+"""Modules of the standard library before the names of types, and what Python prints around a protocol."""
 _HEADING = re.compile(r"^(Args|Returns|Raises|Attributes|Yields):$", re.MULTILINE)
 
 
@@ -49,17 +49,21 @@ def _signature(name: str, function: Any) -> str:
     """The call, a line for each parameter if it has several; types as they are written in the source."""
     signature = inspect.signature(function)
     parameters = [each for each in signature.parameters.values() if each.name != "self"]
-    given = [str(each) for each in parameters]
+    given = [_unquoted(str(each), each.annotation) for each in parameters]
     kinds = [each.kind for each in parameters]
     if inspect.Parameter.KEYWORD_ONLY in kinds:
         given.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
-    returned = f" -> {inspect.formatannotation(signature.return_annotation)}"
-    one_line = f"{name}({', '.join(given)}){returned}"
-    is_short = len(one_line) <= _LINE
-    lines = (
-        one_line if is_short else "\n".join((f"{name}(", *(f"    {each}," for each in given), f"){returned}"))
-    )
-    return _NOISE.sub("", lines)
+    result = signature.return_annotation
+    returned = f" -> {_unquoted(inspect.formatannotation(result), result)}"
+    call = f"{name}({', '.join(given)}){returned}"
+    if len(call) > _LINE:
+        call = "\n".join((f"{name}(", *(f"    {each}," for each in given), f"){returned}"))
+    return _NOISE.sub(r"\1", call)
+
+
+def _unquoted(text: str, annotation: Any) -> str:
+    """The text of a type that is written in quotes, without them."""
+    return text.replace(repr(annotation), annotation) if isinstance(annotation, str) else text
 
 
 def _class(name: str, of: type) -> Iterator[str]:

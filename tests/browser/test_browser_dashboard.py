@@ -56,6 +56,13 @@ def test_the_page_of_a_study_draws_our_plots_and_marks_our_best_and_what_is_not_
     assert curves.get_by_text(re.compile(rf"^trial #{best.number}\s*$")).count() == 1
 
 
+def test_a_high_figure_of_several_parts_is_shown_whole(watched: pages.Watched, served: "Served") -> None:
+    pages.open_study(watched.page, served.dashboard)
+    figure = watched.page.locator('[id="user-defined-plot:residuals"]')
+    wanted = figure.evaluate("figure => figure.layout.height")
+    assert figure.evaluate("figure => figure.closest('.MuiCard-root').clientHeight") >= wanted > 450
+
+
 def test_the_plots_are_those_of_the_study(served: "Served") -> None:
     store = open_store(served.store)
     ids = [plot.id for plot in figures(study_view(store, STUDY))]

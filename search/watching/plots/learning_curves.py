@@ -88,7 +88,6 @@ def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: Study
     return line_trace(verdict_text(verdict), x, y, COLOURS[verdict], **look) | {
         "mode": "lines+markers",
         "marker": {"size": 5, "symbol": SYMBOLS[verdict]},
-        "opacity": 0.9 if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS) else 0.6,
         "legendrank": list(COLOURS).index(verdict),
         "customdata": numbers,
         "hovertemplate": _HOVER,

@@ -39,7 +39,8 @@ _LOG_FROM = 20.0
 """Positive values get a log scale if the largest is at least this many times the smallest."""
 
 _FEW_POINTS = 200
-"""More points of one verdict are smaller and paler, so that lines stay visible."""
+"""More points of one verdict are smaller, so that lines stay visible; paler ones would have too little
+contrast."""
 _FEW_DECADES = 2
 _FEW_COUNTS = 10
 
@@ -127,7 +128,7 @@ def shown_of_all_text(drawn: int, everything: int) -> str:
 
 def scatter_trace(verdict: Verdict | None, x: Sequence[Any], y: Sequence[Any], trials: Sequence[int]) -> Json:
     """Return one verdict's trials as points with its colour, symbol and name; hovering shows the trial."""
-    style = {"size": 7, "opacity": 0.85} if len(trials) <= _FEW_POINTS else {"size": 4, "opacity": 0.5}
+    size = 7 if len(trials) <= _FEW_POINTS else 4
     return {
         "type": "scatter",
         "mode": "markers",
@@ -135,7 +136,7 @@ def scatter_trace(verdict: Verdict | None, x: Sequence[Any], y: Sequence[Any], t
         "x": list(x),
         "y": list(y),
         "customdata": list(trials),
-        "marker": {"color": COLOURS[verdict], "symbol": SYMBOLS[verdict]} | style,
+        "marker": {"color": COLOURS[verdict], "symbol": SYMBOLS[verdict], "size": size},
         "hovertemplate": "trial %{customdata}: %{y}",
     }
 

@@ -10,12 +10,20 @@ from search.config.space import Choices
 from search.text import short_value
 from search.watching.blocks import Plot
 from search.watching.plots.dimension_axis import dimension_values, range_text
-from search.watching.plots.plotly_parts import GREY, Json, is_number, layout, plot_label, plot_number
+from search.watching.plots.plotly_parts import (
+    GREY,
+    LINE_COLOURS,
+    Json,
+    is_number,
+    layout,
+    plot_label,
+    plot_number,
+)
 from search.watching.view import SearchedDimension, StudyView
 from storage import tables
 
-_BARS = {"asked for": "#a8b3c2", "safe": "#a9c46c", "in force": "#7b84d6"}
-"""The bars of each key, in this order; no verdict has one of these colours."""
+_BARS = {"asked for": LINE_COLOURS[5], "safe": LINE_COLOURS[3], "in force": LINE_COLOURS[0]}
+"""The bars of each key, in this order."""
 _TALLEST, _LOWEST = 24.0, 11.5
 """Pixels of a line, which has text at the left and a bar at the right: 8 keys fit into the dashboard's 450
 pixels."""
@@ -153,7 +161,7 @@ def _bars(rows: Sequence[_RangeBars], which: int) -> Json:
         ],
         "textposition": "none",
         "width": 0.5,
-        "marker": {"color": colour, "opacity": 0.85, "line": {"width": 0}},
+        "marker": {"color": colour, "line": {"width": 0}},
         "hovertemplate": "%{text}<extra></extra>",
     }
 

@@ -29,7 +29,7 @@ from storage.verdicts import Verdict
 
 MAX_POINTS_A_PANEL = 600
 """Each trial has a point in every panel."""
-MAX_PANELS = 6
+MAX_PANELS = 4
 """More do not fit into the box that the dashboard has for a plot."""
 _PANEL, _LEGEND = 112, 40
 """Pixels of a panel with its ticks and name, and of the legend."""

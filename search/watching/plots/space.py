@@ -121,7 +121,7 @@ def _counts(verdict: Verdict | None, row: int, places: Sequence[float]) -> Json:
     """Return a point for each choice that trials were given, with their number beside it."""
     found = sorted(Counter(map(round, places)).items())
     trace = scatter_trace(verdict, [at for at, _ in found], [row] * len(found), [count for _, count in found])
-    trace["marker"] |= {"size": 5, "opacity": 0.85}
+    trace["marker"]["size"] = 5
     return trace | {
         "mode": "markers+text",
         "text": [f"{count:,}" for _, count in found],

@@ -23,7 +23,10 @@ _EMBEDDED = frozenset(
 """Types that the page must know to embed a file; an embedded file runs no scripts."""
 _NO_RIGHTS = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _OPTUNA_PAGES = "/dashboard"
-_FIGURE_TEXT = figure_text_rule('[id^="user-defined-plot:"]')
+_FIGURE = '[id^="user-defined-plot:"]'
+_WHOLE_FIGURE = f"{_FIGURE} {{ height: auto !important; min-height: 450px }}"
+"""Optuna's page cuts a figure at 450 pixels; some of ours have two or three parts below each other."""
+_FIGURE_STYLE = f"{figure_text_rule(_FIGURE)}\n{_WHOLE_FIGURE}"
 _NO_NOTE: dict[str, Any] = {"version": 0, "body": ""}
 
 
@@ -62,7 +65,8 @@ class StartPagePlugin:
 
 
 class FigureTextPlugin:
-    """A Bottle plugin that gives the text of our figures the colour of the page's text, light or dark.
+    """A Bottle plugin that gives the text of our figures the colour of the page's text, light or dark, and
+    shows high figures whole.
 
     A figure is one JSON for both, and no colour has a contrast of 4.5 on white and on dark. Optuna chooses
     the text of its own plots itself. Text on a coloured ground, as in a hover label, keeps its colour.
@@ -83,7 +87,7 @@ class FigureTextPlugin:
                 text = page.body.read().decode()
             policy = page.headers.get("Content-Security-Policy")
             headers = {} if policy is None else {"Content-Security-Policy": policy}
-            styled = text.replace("</head>", f"<style>{_FIGURE_TEXT}</style></head>", 1)
+            styled = text.replace("</head>", f"<style>{_FIGURE_STYLE}</style></head>", 1)
             return HTTPResponse(styled, headers={"Content-Type": "text/html; charset=UTF-8", **headers})
 
         return answer

@@ -82,7 +82,7 @@ def verified(verdict: str, skill: float = 0.02) -> VerificationAnswer:
 def answers(view: StudyView) -> dict[str, str]:
     (table,) = [block for block in first_screen(view, "sqlite:///x.db") if isinstance(block, TableBlock)]
     assert [row[0] for row in table.rows] == QUESTIONS
-    return dict(table.rows)
+    return {row[0]: row[1] for row in table.rows}
 
 
 def command(view: StudyView) -> str | None:

@@ -24,6 +24,7 @@ from search.watching.server.dashboard_storage import DashboardStorage
 from search.watching.server.request_checks import refuse_writes
 from storage import query
 from storage.engine import Store, open_store
+from tests.search.watching.server.wsgi_requests import ask
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
@@ -31,32 +32,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
-
-
-def ask(
-    served: Any, path: str, method: str = "GET", query_string: str = "", sent: Any = None
-) -> tuple[str, bytes]:
-    """A request to a WSGI application, as a server makes it."""
-    said: list[str] = []
-    body = b"" if sent is None else json.dumps(sent).encode()
-    environ = {
-        "REQUEST_METHOD": method,
-        "PATH_INFO": path,
-        "QUERY_STRING": query_string,
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "80",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.errors": sys.stderr,
-    }
-    answer = served(environ, lambda status, headers, *_: said.append(status))
-    told = b"".join(answer)
-    if hasattr(answer, "close"):
-        answer.close()
-    return said[0], told
 
 
 def detail(store: Store) -> dict[str, Any]:
