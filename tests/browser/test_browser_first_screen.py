@@ -17,7 +17,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 from tests.browser.contrast import low_contrasts
 from tests.browser.served_study import STUDY
-from tests.search.watching.pages.test_watching_panel_sections import panel_of
+from tests.search.watching.pages.panel_results import panel_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -12,21 +12,10 @@ from search.record.scored_panel import ScoredPanel
 from search.record.scored_series import ScoredSeries
 from search.record.validation_rows import forecasts, validation_rows
 from storage.errors import StoreError
+from tests.search.record.forecast_rows import rows
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
-
-
-def rows(n: int = 300, **more: Any) -> ScoredForecasts:
-    random = np.random.default_rng(0)
-    target, forecast = random.normal(size=(2, n))
-    known: dict[str, Any] = {"split": "test", "trial": 3, "seeds": 5, "horizon": 2, "kind": "return"}
-    known |= {"baseline_name": "zero", "rival_name": "linear", "baseline": np.zeros(n), "rival": forecast / 2}
-    known |= {"times": np.datetime64("2020-01-01", "ns") + np.arange(n) * np.timedelta64(1, "D")}
-    known |= {"target": target, "forecast": forecast, "loss": (target - forecast) ** 2}
-    known |= {"baseline_loss": target**2, "rival_loss": (target - forecast / 2) ** 2}
-    known |= {"offsets": np.full(n, -18_000), "bounds": {"lower_80": forecast - 1, "upper_80": forecast + 1}}
-    return ScoredForecasts(**(known | more))
 
 
 def series() -> ScoredPanel:

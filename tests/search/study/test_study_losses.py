@@ -19,7 +19,7 @@ from search.selection.rerun import Reproduction, rerun
 from search.selection.summary import summarise
 from search.selection.verification import verify
 from storage import query
-from tests.search.selection.test_selection_panel import RETURNS, write_panel
+from tests.search.selection.panel_studies import RETURNS, write_panel
 from trainer.losses import AbsoluteError, HuberLoss, QLike, mean_loss
 
 if TYPE_CHECKING:

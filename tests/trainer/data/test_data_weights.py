@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from tests.trainer.panel_fixtures import PANEL, SPLITS, config_of
 from trainer.config import DataConfig
 from trainer.data.source import Table, number_columns
+from trainer.data.weights import forgetting_weights
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit
 from trainer.errors import DataError
 
@@ -112,3 +113,16 @@ def test_a_series_alone_keeps_its_weights() -> None:
     for first, alone in data.each_series():
         assert alone.weights is not None
         np.testing.assert_array_equal(alone.weights, data.weights[first : first + len(alone.target)])
+
+
+@pytest.mark.parametrize("weights", [None, np.array([1, 1, 3, 1, 1, 0], np.float32)], ids=["alone", "on top"])
+def test_a_row_counts_half_for_every_half_life_of_dates_before_the_last_training_row(
+    weights: np.ndarray | None,
+) -> None:
+    days = np.array([0, 1, 1, 3, 9, 10], "datetime64[D]").astype("datetime64[ns]")
+    train = np.array([0, 1, 2, 3, 4])  # four dates, of which one has two rows
+    found = forgetting_weights(weights, days, train, 2.0)
+    assert found is not None
+    expected = 0.5 ** (np.array([3, 2, 2, 1, 0]) / 2) * (1 if weights is None else weights[train])
+    np.testing.assert_allclose(found, [*(expected / expected.mean()), 0], rtol=1e-6)
+    assert forgetting_weights(weights, days, train, None) is weights

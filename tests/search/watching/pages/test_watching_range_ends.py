@@ -4,7 +4,7 @@ import pytest
 
 from search.config.space import Choices, FloatRange
 from search.watching.pages.range_ends import range_end_sentences
-from tests.search.watching.plots.test_watching_figures import LOG_RATE, RATE, UNITS, a_trial, a_view, searched
+from tests.search.watching.plots.view_fixtures import LOG_RATE, RATE, UNITS, a_trial, a_view, searched
 
 DROPOUT, INIT = "models.gru.dropout", "models.gru.init"
 SPACE = (

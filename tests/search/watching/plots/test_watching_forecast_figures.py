@@ -17,8 +17,8 @@ from search.watching.plots.figures import PLOT_IDS
 from search.watching.plots.forecast_figures import FORECAST_PLOT_IDS, FORECAST_PLOTS
 from search.watching.plots.row_parts import MOST_POINTS, thin_rows
 from search.watching.view import StudyView
-from tests.search.record.test_record_scored_forecasts import rows
-from tests.search.watching.plots.test_watching_figures import a_view
+from tests.search.record.forecast_rows import rows
+from tests.search.watching.plots.view_fixtures import a_view
 
 DAYS = np.datetime64("2018-06-01", "ns") + np.arange(900) * np.timedelta64(1, "D")
 

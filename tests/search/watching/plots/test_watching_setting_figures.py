@@ -23,7 +23,7 @@ from search.watching.plots.plotly_parts import SYMBOLS
 from search.watching.view import SearchedDimension, study_view
 from storage import tables
 from storage.verdicts import Verdict
-from tests.search.watching.plots.test_watching_figures import (
+from tests.search.watching.plots.view_fixtures import (
     LOG_RATE,
     NOON,
     RATE,
