@@ -68,7 +68,9 @@ def _unquoted(text: str, annotation: Any) -> str:
 
 def _class(name: str, of: type) -> Iterator[str]:
     yield f"## `{name}`\n\n{_markdown(of)}"
-    fields, properties, methods = [], [], []
+    fields: list[str] = []
+    properties: list[str] = []
+    methods: list[str] = []
     for key, text in field_texts(of):
         fields.append(f"- `{key}`: {_one_line(text)}")
     for key, member in vars(of).items():

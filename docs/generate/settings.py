@@ -103,7 +103,7 @@ _WORDS = {
 
 def _plain(value: Any) -> str:
     """A value as one writes it in YAML: a word without quotes."""
-    return value if str(value).isidentifier() else json.dumps(value)
+    return str(value) if str(value).isidentifier() else json.dumps(value)
 
 
 def _bounds(schema: Schema) -> str:
