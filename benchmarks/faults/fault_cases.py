@@ -9,7 +9,7 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.faults.faults import FEATURE, INPUT, ITEM, TARGET, Fault
-from trainer.config import BatchesName, TrialConfig
+from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.training import loop
 from trainer.training.batches import Batch, Batches
@@ -90,8 +90,8 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
     class TamperedBatches(Batches):
         """Hands out batches that the fault of the moment has been at."""
 
-        def __init__(self, data: Dataset, device: torch.device, drawn_from: BatchesName = "rows") -> None:
-            super().__init__(data, device, drawn_from)
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
             self._step, self._epoch = 0, -1
 
         def shuffled(self, batch_size: int) -> Iterator[Batch]:

@@ -217,7 +217,7 @@ def other_loss(y: Array, weights: Array, work: Workspace, kind: int, parameter: 
     """
     out, d_out = work.out, work.d_out
     one = out.dtype.type(1)
-    share, half, bound = one / out.dtype.type(out.size), one / (one + one), out.dtype.type(parameter)
+    share, bound = one / out.dtype.type(out.size), out.dtype.type(parameter)
     total, low, high = out.dtype.type(0), out[0], out[0]
     for b in range(out.size):
         miss = out[b] - y[b]
@@ -232,7 +232,7 @@ def other_loss(y: Array, weights: Array, work: Workspace, kind: int, parameter: 
                 near = bound
             if miss < -bound:
                 near = -bound
-            value, slope = near * (miss - half * near), near
+            value, slope = near * (miss - near / (one + one)), near
         else:
             value, slope = abs(miss), miss
             if miss > 0:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.cli.options import print_json
+from storage.verdicts import Verdict
+from tests.search.terminal.colour_codes import colour_code
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
@@ -151,7 +153,7 @@ def test_a_terminal_gets_a_live_view_and_no_colour_where_none_is_wanted(
     assert "2 accepted" in live.out
     assert "trials an hour" in live.out
     assert re.search(r"best +trial \d, loss \d", live.out)
-    assert "\x1b[38;5;29maccepted" in live.out
+    assert f"{colour_code(Verdict.ACCEPTED)}accepted" in live.out
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[3" not in ballast("trials", "small").out
 

@@ -35,6 +35,7 @@ from storage import query, record
 from storage.engine import Store, open_store
 from storage.tables import Artifact, DataFingerprint, StudyRow, Trial
 from storage.verdicts import Verdict
+from tests.search.terminal.colour_codes import colour_code
 
 pytestmark = pytest.mark.slow
 
@@ -242,8 +243,8 @@ def test_no_line_of_any_command_is_wider_than_the_terminal(
 
 def test_colour_is_on_a_terminal_and_neither_under_no_color_nor_in_a_pipe(small: Store) -> None:
     coloured = on_terminal("trials", "small")
-    assert "\x1b[38;5;29maccepted" in coloured.text
-    assert "\x1b[38;5;136munstable" in coloured.text
+    assert f"{colour_code(Verdict.ACCEPTED)}accepted" in coloured.text
+    assert f"{colour_code(Verdict.UNSTABLE)}unstable" in coloured.text
     plainly = on_terminal("trials", "small", NO_COLOR="1")
     assert COLOUR.search(plainly.text) is None
     assert plainly.lines == coloured.lines
