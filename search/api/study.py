@@ -221,9 +221,9 @@ class Study:
         Returns:
             By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`, and as
             soon as the record has something for them `column-importance`, `setting-importance`, `slices`,
-            `parallel`, `contour`, `timeline`, `calibration`, and of a panel `series-years`; of the forecasts of the best or
-            verified trial `forecasts`, `loss-difference`, `skill-by-year`, `residuals` and, of returns,
-            `sign-strategy` or, of a panel, `long-short`. Axes name their units.
+            `parallel`, `contour`, `timeline`, `calibration`, and of a panel `series-years`; of the forecasts
+            of the best or verified trial `forecasts`, `loss-difference`, `skill-by-year`, `residuals` and, of
+            returns, `sign-strategy` or, of a panel, `long-short`. Axes name their units.
 
         Raises:
             StudyUnknown: The study was deleted.
