@@ -45,7 +45,7 @@ def find_worked_row(
 ) -> WorkedRow | None:
     """Row `row` (0-based) of the table; the first usable row if that is None or its target is not finite.
 
-    None if no row has a target.
+    None if no row has a target, and if its target would lie before it, in a table that is not in order.
     """
     target = built.target.to_numpy(np.float64)
     usable = built.rows[np.isfinite(target[built.rows])]
@@ -53,6 +53,8 @@ def find_worked_row(
         return None
     row = row if row is not None and row in usable else int(usable[0])
     at, end = row + config.target.horizon, span_of_row(table.series_starts, len(target), row).stop
+    if at < end and table.times[at] <= table.times[row]:
+        return None
     return WorkedRow(
         features_until=day_or_time(table, row),
         target_at=day_or_time(table, at) if at < end else None,

@@ -92,3 +92,16 @@ def test_both_readings_are_told_on_a_row_of_the_file(
         f"forecast from what is known at {own}, and false as the value of {own}, which is forecast from what "
         f"is known at {before}"
     )
+
+
+def test_a_table_with_the_newest_row_first_has_no_row_whose_target_lies_in_its_past(
+    tmp_path: Path, settings: Settings
+) -> None:
+    days = pd.bdate_range("2001-01-01", periods=ROWS)[::-1]
+    pd.DataFrame({"Date": days.strftime("%Y-%m-%d"), "y": np.arange(ROWS, dtype=float)}).to_csv(
+        tmp_path / "prices.csv", index=False
+    )
+    config = settings(features=["y"], target={"column": "y", "kind": "other", "already_shifted": False})
+    found = audit(config, GuardConfig(max_skill=0.5), read_table(config, folder=tmp_path))
+    assert found.worked_row is None
+    assert any(finding.severity == "error" for finding in found.findings)
