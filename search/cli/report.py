@@ -35,5 +35,10 @@ def report(
     if as_json:
         print_json({"path": str(done.path), "format": done.format, "bytes": done.size})
         return
-    say(f"{output}: the report on {name!r}, {done.size / 1e6:.1f} MB")
+    say(f"{output}: the report on {name!r}, {_size(done.size)}")
     say(f"open it, offline too: {output.resolve().as_uri()}")
+
+
+def _size(count: int) -> str:
+    """A number of bytes, such as 4.9 MB or 38 kB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -17,6 +17,7 @@ from search.verdict import DUPLICATE
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
+from trainer.losses import MSE
 
 EPOCHS_KEY = "training.epochs"
 RUNNING_COLUMNS = (
@@ -149,6 +150,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("trials", _trials_text(now)),
         ("verdicts", verdict_count_cells(summary)),
         ("workers", _worker_cells(now.active_workers)),
+        *_loss_row(summary),
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
         *_rival_rows(summary),
         ("pace", _pace(now)),
@@ -156,6 +158,12 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
     ]
+
+
+def _loss_row(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The loss by which trials are judged; nothing for the usual one."""
+    metric = summary.metric
+    return [] if metric.name == MSE.name else [("loss", metric.label)]
 
 
 def _row_counts(summary: Summary) -> list[tuple[str, TableCell]]:

@@ -56,7 +56,7 @@ td { border-bottom: 1px solid var(--line) }
 tbody tr:hover { background: var(--band) }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 .w { white-space: nowrap }
-.t { min-width: 24ch; max-width: 80ch; overflow-wrap: anywhere }
+.t { min-width: min(24ch, 45vw); max-width: 80ch; overflow-wrap: anywhere }
 .verdict { white-space: nowrap }
 .verdict svg { width: .75em; height: .75em; margin-right: .45em; vertical-align: -.05em }
 pre { overflow-x: auto; padding: .75rem 1rem; background: var(--band); border-radius: 6px; font-size: .85rem }

@@ -18,6 +18,7 @@ from search.selection.panel_result import validated_panel
 from search.selection.rerun import Reproduction, rerun
 from search.selection.summary import summarise
 from search.selection.verification import verify
+from search.terminal.study_status import read_study_status, status_rows
 from storage import query
 from tests.search.selection.panel_studies import RETURNS, write_panel
 from trainer.losses import AbsoluteError, HuberLoss, QLike, mean_loss
@@ -45,7 +46,11 @@ def test_a_study_is_searched_exported_trained_again_and_verified_by_its_loss(
         {each: rows.row_losses(forecast).mean() for each, forecast in rows.baselines.items()}
     )
     assert row.skill == pytest.approx(1 - row.value / min(facts["baselines"].values()))
-    assert summarise(done.store, "small").metric.name == name
+    summary = summarise(done.store, "small")
+    assert summary.metric.name == name
+    assert (
+        dict(status_rows(read_study_status(done.store, summary))).get("loss", "MSE") == summary.metric.label
+    )
 
     target = tmp_path / "best.yaml"
     write_export(done.store, best_trials(done.store, "small", 1)[0], target)
