@@ -39,11 +39,11 @@ def test_a_study_is_searched_exported_trained_again_and_verified_by_its_loss(
     rows = validation_rows(done.store, "small")
     assert rows is not None
     assert rows.loss.name == name
-    told = forecasts(done.store, "small")[row.number].astype(float)
-    assert row.value == pytest.approx(rows.row_losses(told).mean(), rel=1e-5)
+    forecast = forecasts(done.store, "small")[row.number].astype(float)
+    assert row.value == pytest.approx(rows.row_losses(forecast).mean(), rel=1e-5)
     facts = query.study(done.store, "small").facts
     assert facts["baselines"] == pytest.approx(
-        {each: rows.row_losses(forecast).mean() for each, forecast in rows.baselines.items()}
+        {each: rows.row_losses(values).mean() for each, values in rows.baselines.items()}
     )
     assert row.skill == pytest.approx(1 - row.value / min(facts["baselines"].values()))
     summary = summarise(done.store, "small")
