@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -41,11 +42,17 @@ def test_every_page_opens_offline_and_no_link_of_the_site_is_dead(browser: "Brow
             anchors |= {f"{path.as_uri()}#{name}" for name in watched.page.evaluate(_IDS)}
         outside = [url for url in watched.requests if not url.startswith(_OF_THIS_MACHINE)]
         assert outside == []
-        assert watched.complaints == []
+        # The browser drops what a page still loads when the next one opens; the file itself has to be there.
+        assert [each for each in watched.complaints if not _was_dropped(each)] == []
     assert len(files) > 30
     assert [each for each in targets if not Path(each.partition("#")[0][7:]).exists()] == []
     to_pages = {each for each in targets if "#" in each and not each.endswith("#")}
     assert sorted(to_pages - anchors) == []
+
+
+def _was_dropped(complaint: str) -> bool:
+    address = urlsplit(complaint.removeprefix("no answer: "))
+    return address.scheme == "file" and Path(address.path).exists()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
