@@ -1,10 +1,12 @@
 """Checks a store for problems, with one sentence for each."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session
 
 from storage.engine import Store
@@ -44,7 +46,12 @@ def _file_problems(connection: Connection) -> Iterator[str]:
 
 
 def _schema_problems(connection: Connection) -> Iterator[str]:
-    for change in compare_metadata(migration_context(connection), Base.metadata):
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always", SAWarning)  # SQLAlchemy warns of a table whose text is damaged
+        changes = compare_metadata(migration_context(connection), Base.metadata)
+    for doubt in doubts:
+        yield f"a table cannot be read as it was made: {doubt.message}; restore the store from a copy"
+    for change in changes:
         yield f"the tables differ from schema {head()}; what is needed: {_say(change)}"
 
 

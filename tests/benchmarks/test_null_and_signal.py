@@ -18,7 +18,7 @@ from benchmarks.null_and_signal.study import Outcome as Found
 from benchmarks.null_and_signal.tables import reached, report, share_interval
 from benchmarks.null_and_signal.work import add, outcomes, recorded
 from search.config.resolve import resolve
-from search.config.resolved_study import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy, ResolvedTrial
 from search.data.study_data import StudyData, load_study_data
 from search.selection.candidate_score import score_candidate
 from search.selection.candidates import Candidate
@@ -112,10 +112,8 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     planted = data.mean[np.searchsorted(study_data.table.times.to_numpy(), final.times[final.test])]
     told = (planted - final.scaler.target_mean) / final.scaler.target_std
     refit = RefitResult(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
-    trial = SimpleNamespace(config=resolved.trial_config)  # its loss is the only setting that is read
-    candidate = cast(
-        Candidate, SimpleNamespace(skill=0.04, skill_lower_bound=None, trial=trial, intervals=None)
-    )
+    trial = cast(ResolvedTrial, SimpleNamespace(config=resolved.trial_config))  # nothing else of it is read
+    candidate = Candidate("strong", resolved, trial, 1, 0.5, 0.04, "strong", None)
     scored = score_candidate(TrainedCandidate(candidate, final, study_data.ceiling, (refit,) * 3), 1)
     oracle = judged_oracle(data, resolved, study_data)
     assert scored.interval is not None
