@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -39,7 +40,7 @@ from trainer.rivals.skill import best_baseline, skill, skill_ceiling
 from trainer.runtime import reproducible
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
-from trainer.training.learner import Learner, TrialLosses
+from trainer.training.learner import Learner
 from trainer.training.loop import fit
 from trainer.training.result import FindingKind, Outcome, TrialResult
 
@@ -226,14 +227,8 @@ class WatchedLearner(Learner):
     finite: list[bool]
     """By step, of the learner made last."""
 
-    def __init__(
-        self,
-        n_features: int,
-        config: TrialConfig,
-        device: torch.device,
-        losses: TrialLosses | None = None,
-    ) -> None:
-        super().__init__(n_features, config, device, losses)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         WatchedLearner.finite = []
 
     def backward(self, batch: Batch) -> StepSignals:

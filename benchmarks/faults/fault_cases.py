@@ -108,14 +108,8 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
     class TamperedLearner(Learner):
         """Computes under the fault of the moment; notices what moves in a step that is not applied."""
 
-        def __init__(
-            self,
-            n_features: int,
-            config: TrialConfig,
-            device: torch.device,
-            losses: TrialLosses | None = None,
-        ) -> None:
-            super().__init__(n_features, config, device, losses)
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
             self._step, self._epoch = 0, 0
             self._before: list[bytes] | None = None
 

@@ -14,7 +14,6 @@ from search.selection.summary import summarise
 from search.selection.validation_intervals import recorded_forecasts
 from storage import query, tables
 from storage.engine import Store
-from storage.verdicts import Verdict
 from trainer.data.times import on_clock
 from trainer.inference.forecast_intervals import MIN_ROWS, measure_intervals
 from trainer.training.result import EpochReport
@@ -76,13 +75,8 @@ def forecasts_frame(store: Store, study: str, bounds_of: int | None = None) -> p
     zone = recorded_value("data.timezone", query.setting_layers(store, study))
     time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets, zone)
     named = {} if rows.series is None else {"series": np.array(rows.series_names, object)[rows.series]}
-    if bounds_of is None:
-        best = min(
-            query.trials(store, study, Verdict.ACCEPTED), key=lambda row: row.value or 0.0, default=None
-        )
-        bounds = {} if best is None else _bounds(store, study, best)
-    else:
-        bounds = _bounds(store, study, query.trial(store, study, bounds_of))
+    judged = query.best_trial(store, study) if bounds_of is None else query.trial(store, study, bounds_of)
+    bounds = {} if judged is None else _bounds(store, study, judged)
     return pd.DataFrame({**named, "time": time, "fold": rows.folds, **own_unit, **bounds})
 
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 from benchmarks.faults import tamper
@@ -21,7 +20,7 @@ from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
-from trainer.training.learner import Learner, TrialLosses
+from trainer.training.learner import Learner
 from trainer.training.loop import fit
 from trainer.training.result import EpochReport, TrialResult
 
@@ -191,14 +190,8 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> LearnerPatches:
     lab = LearnerPatches()
 
     class Tampered(Learner):
-        def __init__(
-            self,
-            n_features: int,
-            config: TrialConfig,
-            device: torch.device,
-            losses: TrialLosses | None = None,
-        ) -> None:
-            super().__init__(n_features, config, device, losses)
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
             lab.learners.append(self)
 
         def backward(self, batch: Batch) -> StepSignals:
