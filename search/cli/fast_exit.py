@@ -1,7 +1,7 @@
 """Ends the process without taking its modules apart.
 
-The interpreter deletes every object of some 3,000 modules at its end. For a command that has loaded torch this
-takes about a second of CPU, and frees nothing that the system would not free.
+At its end the interpreter deletes every object of some 3,000 modules. For a command that has loaded torch
+this takes about a second of CPU, and frees nothing that the system would not free.
 """
 
 import atexit
