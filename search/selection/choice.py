@@ -112,7 +112,7 @@ def bounded_configurations(
 ) -> list[ConfigurationTrials] | str:
     """The configurations of accepted trials with their bounds, or the reason why one has no bound.
 
-    `trials` are without copies; `forecasts` has (n,) of each trial by number.
+    `trials` are without copies; `forecasts` has (seeds, n) of each trial by number.
     """
     if missing := [trial.number for trial in trials if trial.number not in forecasts]:
         return f"there are no forecasts of trial {missing[0]} on record"
@@ -120,7 +120,7 @@ def bounded_configurations(
     for trial in sorted(trials, key=lambda trial: (trial.value or 0.0, trial.number)):
         groups.setdefault(trial.configuration or f"trial {trial.number}", []).append(trial)
     losses = [
-        rows.losses(np.stack([forecasts[trial.number] for trial in group])) for group in groups.values()
+        rows.losses(np.vstack([forecasts[trial.number] for trial in group])) for group in groups.values()
     ]
     naive, moments = rows.baseline_losses, rows.moments
     spread = seed_spread(losses, naive)

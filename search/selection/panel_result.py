@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.record.validation_rows import Floats, forecasts, validation_rows
+from search.record.validation_rows import Floats, forecasts, mean_forecast, validation_rows
 from search.selection.statistics.cross_section import CrossSection, cross_section
 from search.selection.statistics.panel_skill import PanelSkill, panel_skill
 from search.selection.summary import Summary
@@ -92,7 +92,7 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
     if rows.kind == "return":
         own = [
             distinct.means(values * rows.unit_std + rows.unit_mean)
-            for values in (told.astype(float), rows.target)
+            for values in (mean_forecast(told).astype(float), rows.target)
         ]
         across = cross_section(times, series, *own, horizon=distinct.moments.horizon)
     return PanelResult(
@@ -106,7 +106,7 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
             times,
             series,
             rows.series_names,
-            distinct.means(rows.row_losses(told)),
+            distinct.means(rows.mean_row_losses(told)),
             distinct.means(rows.row_losses(theirs)),
             reference,
         ),
