@@ -305,6 +305,27 @@ class Evaluation(Base, kw_only=True):
     """The series that the rows come from, packed by the caller; None in a record from before it was kept."""
 
 
+class WalkForwardBlockRow(Base, kw_only=True):
+    """One block of a walk-forward. Its study searched on the rows before the block; all rows with the same
+    `walk_forward` are one record. Result and rows are None until the block is finished.
+    """
+
+    __tablename__ = "ballast_walk_forward_blocks"
+    __table_args__ = (Index("ix_ballast_walk_forward_blocks_walk_forward", "walk_forward", "position"),)
+
+    study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
+    walk_forward: Mapped[str]
+    """The name of the walk-forward, which no study has."""
+    position: Mapped[int]
+    """0-based, in the order of time."""
+    plan: Mapped[dict[str, Any]]
+    """The options of the walk-forward, and the bounds of this block."""
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
+    result: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    rows: Mapped[bytes | None] = mapped_column(default=None)
+    """Times, targets and forecasts of the block's rows, packed by the caller."""
+
+
 class FindingRow(Base, kw_only=True):
     """What the guard detected in a trial, and what it did. Equal learning rates: it was not cut."""
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from search.config.layers import Setting
 from search.record.continuation import recorded_value, resolve_from_store
-from search.record.validation_rows import forecasts, mean_forecast, validation_rows
+from search.record.validation_rows import forecasts, validation_rows
 from search.selection.forecasts_on_record import verified_forecasts
 from search.selection.summary import summarise
 from search.selection.validation_intervals import recorded_forecasts
@@ -69,9 +69,7 @@ def forecasts_frame(store: Store, study: str, bounds_of: int | None = None) -> p
         "target": rows.target,
         **rows.baselines,
         **rows.rivals,
-        **{
-            f"trial_{number}": mean_forecast(told) for number, told in sorted(forecasts(store, study).items())
-        },
+        **{f"trial_{number}": values for number, values in sorted(forecasts(store, study).items())},
     }
     own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
     zone = recorded_value("data.timezone", query.setting_layers(store, study))

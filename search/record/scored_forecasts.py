@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from search.record.validation_rows import Floats, mean_forecast, trial_forecasts, validation_rows
+from search.record.validation_rows import Floats, mean_forecast, trial_seed_forecasts, validation_rows
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
 from trainer.data.arrays import Rows
@@ -173,7 +173,7 @@ def validated_forecasts(store: Store, study: str, trial: int) -> ScoredForecasts
 
     A row that several folds hold out counts once, with the mean of its forecasts and losses.
     """
-    rows, told = validation_rows(store, study), trial_forecasts(store, study, trial)
+    rows, told = validation_rows(store, study), trial_seed_forecasts(store, study, trial)
     if rows is None or told is None:
         return None
     distinct, first, rival = rows.distinct_rows, rows.distinct_rows.first, rows.strongest_rival

@@ -172,11 +172,18 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
 
 
 def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """Forecasts (seeds, n) of the validation rows by trial, for every trial that completed an epoch."""
+    """Forecasts (n,) of the validation rows by trial, for every trial that completed an epoch: the mean of
+    its seeds'.
+    """
+    return {trial: mean_forecast(each) for trial, each in seed_forecasts(store, study).items()}
+
+
+def seed_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
+    """The same of each seed, (seeds, n). The loss of a trial is the mean of their losses."""
     return {row.trial: _of_seeds(row) for row in query.forecasts(store, study)}
 
 
-def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
+def trial_seed_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
     """Forecasts (seeds, n) of the validation rows by one trial; None if it completed no epoch."""
     kept = query.forecast(store, study, trial)
     return None if kept is None else _of_seeds(kept)

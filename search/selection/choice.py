@@ -96,14 +96,14 @@ def choose_trials(store: Store, name: str, top: int = 1, by: SelectionRule = "ro
 
 def configurations_with_bounds(store: Store, name: str) -> list[ConfigurationTrials] | str:
     """The accepted configurations of a study with their bounds, or the reason why there are no bounds."""
-    from search.record.validation_rows import forecasts, validation_rows
+    from search.record.validation_rows import seed_forecasts, validation_rows
 
     rows = validation_rows(store, name)
     if rows is None:
         return "the study was started before forecasts were kept"
     trials = query.trials(store, name, Verdict.ACCEPTED)
     return bounded_configurations(
-        [trial for trial in trials if trial.source_study != name], rows, forecasts(store, name)
+        [trial for trial in trials if trial.source_study != name], rows, seed_forecasts(store, name)
     )
 
 

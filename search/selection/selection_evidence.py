@@ -10,8 +10,8 @@ from search.record.validation_rows import (
     Floats,
     Forecasts,
     ValidationRows,
-    forecasts,
     mean_forecast,
+    seed_forecasts,
     validation_rows,
 )
 from search.selection.statistics.market_timing import MarketTiming, market_timing
@@ -133,7 +133,7 @@ def with_measured_floor(store: Store, summary: Summary) -> Summary:
 
 def _candidate_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     """The forecasts (seeds, n) of the trials that the best was chosen from, by number."""
-    stored = forecasts(store, study)
+    stored = seed_forecasts(store, study)
     chosen_from = [trial for trial in query.trials(store, study) if _was_candidate(trial, study)]
     return {trial.number: stored[trial.number] for trial in chosen_from if trial.number in stored}
 

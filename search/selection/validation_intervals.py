@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from search.record.validation_rows import mean_forecast, trial_forecasts, validation_rows
+from search.record.validation_rows import mean_forecast, trial_seed_forecasts, validation_rows
 from search.selection.rerun import Rerun
 from storage.engine import Store
 from trainer.config import DataConfig
@@ -33,7 +33,7 @@ def trained_forecasts(outcome: Rerun) -> ValidationForecasts:
 
 def recorded_forecasts(store: Store, study: str, trial: int) -> ValidationForecasts | None:
     """The forecasts of a trial on record, the mean of its seeds'; None if they are not there."""
-    rows, told = validation_rows(store, study), trial_forecasts(store, study, trial)
+    rows, told = validation_rows(store, study), trial_seed_forecasts(store, study, trial)
     if rows is None or told is None:
         return None
     return ValidationForecasts(
