@@ -315,11 +315,11 @@ class WalkForwardBlockRow(Base, kw_only=True):
 
     study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
     walk_forward: Mapped[str]
-    """The name of the walk-forward, which no study has."""
+    """The name of the walk-forward; a study may have it too."""
     position: Mapped[int]
     """0-based, in the order of time."""
     plan: Mapped[dict[str, Any]]
-    """The options of the walk-forward, and the bounds of this block."""
+    """The options of the walk-forward, and the bounds of all its blocks."""
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
     result: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     rows: Mapped[bytes | None] = mapped_column(default=None)

@@ -37,6 +37,7 @@ _LATER_SETTINGS = frozenset(
         "data.target.clip_follows_spread",
         *(f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")),
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
+        *(f"data.{name}" for name in ("since", "until")),
         *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "data.target.log_of",
