@@ -48,6 +48,8 @@ class Summary:
     """The noise floor as last measured; None if it was not measured yet."""
     verified: VerificationAnswer | None = None
     """The newest answer of `ballast verify`."""
+    best_seed_losses: tuple[float, ...] = ()
+    """The losses of the best trial's seeds; empty for one seed."""
 
     def __repr__(self) -> str:
         return f"<Summary of study {self.study.name!r}: {self.sentence()}>"
@@ -195,6 +197,7 @@ class Summary:
             "rivals_losses": recorded_rival_losses(self.study.facts),
             "above_naive": self.above_naive,
             "leak_warnings": self.warnings,
+            "best_seed_losses": list(self.best_seed_losses),
             "effective_rows": None if self.effective_rows is None else self.effective_rows.to_json(),
         }
 
@@ -203,16 +206,18 @@ def summarise(store: Store, name: str) -> Summary:
     """Read one study's summary; StudyUnknown if there is none of that name."""
     study = query.study(store, name)
     counts = query.verdict_counts(store, name)
-    epochs = max(1, query.epoch_count(store, name))
+    epochs, best = max(1, query.epoch_count(store, name)), query.best_trial(store, name)
+    of_seeds = {} if best is None else query.best_seed_losses(store, name, best.number)
     return Summary(
         study=study,
         verdicts={"running" if verdict is None else str(verdict): n for verdict, n in counts.items()},
-        best=query.best_trial(store, name),
+        best=best,
         noise_floor=recorded_noise_floor(study.facts, epochs),
         seconds_per_trial=query.mean_duration(store, name),
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),
         verified=newest_verification(store, name),
+        best_seed_losses=tuple(losses for each in of_seeds.values() for losses in each),
     )
 
 

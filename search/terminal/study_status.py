@@ -14,6 +14,7 @@ from search.terminal.styles import count_cells, plain_text
 from search.terminal.text_table import TableCell, TableColumn, TableRow, TextTable
 from search.text import duration, hourly, short_value
 from search.verdict import DUPLICATE
+from search.watching.pages.trial_sections import seed_spread_text
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
@@ -29,7 +30,7 @@ RUNNING_COLUMNS = (
 )
 """The columns of running trials; `epoch_count_text` and `epoch_cells` fill them."""
 _FINDING_KEYS = (
-    *("fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
+    *("seed", "fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
     *("message", "parameter", "cell"),
 )
 
@@ -152,6 +153,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("workers", _worker_cells(now.active_workers)),
         *_loss_row(summary),
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
+        *_seed_row(summary),
         *_rival_rows(summary),
         ("pace", _pace(now)),
         *_row_counts(summary),
@@ -164,6 +166,12 @@ def _loss_row(summary: Summary) -> list[tuple[str, TableCell]]:
     """The loss by which trials are judged; nothing for the usual one."""
     metric = summary.metric
     return [] if metric.name == MSE.name else [("loss", metric.label)]
+
+
+def _seed_row(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The losses of the best trial's seeds; nothing for one seed."""
+    losses = summary.best_seed_losses
+    return [("its seeds", seed_spread_text(losses))] if losses else []
 
 
 def _row_counts(summary: Summary) -> list[tuple[str, TableCell]]:
