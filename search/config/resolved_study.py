@@ -37,6 +37,7 @@ _LATER_SETTINGS = frozenset(
         "data.target.clip_follows_spread",
         *(f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")),
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
+        *(f"data.{name}" for name in ("since", "until")),
         *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "data.target.log_of",
@@ -69,6 +70,8 @@ _URL_KINDS = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLfl
 _SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
 _PRUNER_MIN_TRIALS = "study.pruner_min_trials"
 """Early versions did not have this one: at its default it is left out of the fingerprint."""
+SEEDS_PER_TRIAL = "study.seeds_per_trial"
+"""Nor this one: at its default, 1, it is left out of digests, of the fingerprint and of exported files."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class ResolvedTrial:
     clamps: tuple[Clamp, ...]
     metric: LossName | None = None
     """The loss that judges the trial, if that is not the loss that it is trained by."""
+    seeds: int = 1
+    """With how many seeds it is trained."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -105,6 +110,8 @@ class ResolvedTrial:
         exact = _without_later_defaults(decisive)
         if self.metric is not None:
             exact["study.metric"] = self.metric
+        if self.seeds > 1:
+            exact[SEEDS_PER_TRIAL] = self.seeds
         one = {key: canonical(value) for key, value in exact.items()}
         anywhere = one | {_SOURCE: frame_names(one[_SOURCE])}
         return tuple(dict.fromkeys(map(_sha256, (anywhere, one, exact))))
@@ -209,6 +216,8 @@ class ResolvedStudy:
             study[_PRUNER_MIN_TRIALS] = self.file.study.pruner_min_trials
         if self.file.study.metric is not None:
             study["study.metric"] = self.file.study.metric
+        if self.file.study.seeds_per_trial > 1:
+            study[SEEDS_PER_TRIAL] = self.file.study.seeds_per_trial
         parts = {
             "space": {key: dimension.to_json() for key, dimension in self.space.items()},
             "policy": {key: safe.to_json() for key, safe in self.policy.ranges.items()},
@@ -273,7 +282,8 @@ class ResolvedStudy:
         values |= {key: setting.value for key, setting in idle.items()}
         config = TrialConfig.model_validate(to_nested(values))
         metric = None if self.metric.name == config.training.loss else self.file.study.metric
-        return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps), metric)
+        settings, seeds = {**self.settings, **changed}, self.file.study.seeds_per_trial
+        return ResolvedTrial(config, settings, changed, tuple(clamps), metric, seeds)
 
     def _written(self, sampled: Mapping[str, Any]) -> dict[str, str]:
         """The origin of each value of a queued configuration; empty if it is not in the study's settings."""

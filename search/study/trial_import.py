@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.config.conditions import idle_value, why_idle
 from search.config.layers import Layer
 from search.config.leaves import leaf_values
-from search.config.resolved_study import DECIDES_NO_VALUE, ResolvedStudy, means_the_same
+from search.config.resolved_study import DECIDES_NO_VALUE, SEEDS_PER_TRIAL, ResolvedStudy, means_the_same
 from search.config.schema import SPACE, TRIAL_LEAVES
 from search.config.space import to_distributions
 from search.data.study_data import StudyData
@@ -62,7 +62,7 @@ def importable_trials(
     searched_there = {key for key in values if _is_searched(key, layers)}
     fixed_there = _fixed(values, searched_there)
     idle_there = {key: idle_value(layers.get(key, ())) for key in searched_there}
-    _require_comparable(resolved, old, fixed_there, fixed_here, content)
+    _require_comparable(resolved, old, layers, fixed_there, fixed_here, content)
     same_limit = values["training.max_seconds"] == resolved.trial_config.training.max_seconds
     imported = []
     for trial in trials:
@@ -104,6 +104,7 @@ def _is_searched(key: str, layers: SettingLayers) -> bool:
 def _require_comparable(
     resolved: ResolvedStudy,
     old: tables.StudyRow,
+    layers: SettingLayers,
     there: Mapping[str, Any],
     here: Mapping[str, Any],
     content: str,
@@ -113,6 +114,10 @@ def _require_comparable(
         for key in here
         if key in there and not means_the_same(key, there[key], here[key])
     ]
+    seeds = recorded_value(SEEDS_PER_TRIAL, layers)
+    if seeds != (now := resolved.file.study.seeds_per_trial):
+        origin = resolved.settings[SEEDS_PER_TRIAL].origin
+        differing.append(f"{SEEDS_PER_TRIAL} was {seeds!r}, is {now!r} ({origin})")
     if old.fingerprints["content"] != content:
         differing.append(f"the rows of {resolved.trial_config.data.shown_source} have changed")
     if differing:
