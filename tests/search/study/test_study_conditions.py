@@ -49,6 +49,9 @@ def test_a_study_records_why_a_setting_is_idle_and_its_export_gives_the_same_bit
     assert f"idle: {LAYERS} is 1, not 2" in told.out
     table = ballast("trials", "small", "--store", done.store.url).out
     assert " – " in next(line for line in table.splitlines() if line.startswith(f"{idle[0].number} "))
+    status = ballast("status", "small", "--store", done.store.url).out
+    active = len(done.trials) - len(idle)
+    assert f"{DROPOUT} 0.1 to 0.3, if {LAYERS} is 2: in {active} of 6 trials, – in the others" in status
     rows = ballast("trials", "small", "--json", "--store", done.store.url).json
     assert all((DROPOUT in row["params"]) == (row["params"][LAYERS] == 2) for row in rows)
 
