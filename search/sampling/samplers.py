@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 from search.config.conditions import is_conditional
 from search.config.schema import StudySection
 from search.config.space import Dimension, to_distributions
+from search.sampling.conditional_samplers import ConditionalCmaEsSampler, ConditionalGPSampler
 from search.sampling.grid_sampler import SharedGridSampler
 from search.sampling.tell import silence_optuna_warnings
 from search.seeds import sampler_seed
@@ -87,6 +88,15 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
                 return tpe
             case "random":
                 return at_random
+            case "gp" | "cmaes" if is_conditional(space):
+                kind = ConditionalGPSampler if section.sampler == "gp" else ConditionalCmaEsSampler
+                return kind(
+                    space,
+                    seed=seed,
+                    n_startup_trials=startup,
+                    independent_sampler=at_random,
+                    warn_independent_sampling=False,
+                )
             case "gp":
                 return GPSampler(seed=seed, n_startup_trials=startup, independent_sampler=at_random)
             case "cmaes":
