@@ -17,7 +17,7 @@ HALVINGS = 2
 """How often the gap between the last stable value and the first that is not is halved, at each end."""
 _WIDENED_STEPS = 2
 _FIRST_KEY_STEPS = 4
-"""How often ends beyond the policy give way at an unstable corner, and then the end of the first key alone."""
+"""How often ends beyond the policy give way at an unstable corner, and then the first key alone."""
 _CLIP = "training.max_grad_norm"
 _RISKY_LOW = frozenset({"models.gru.batch_size", "models.gru.dropout", "models.gru.weight_decay"})
 """Keys whose low end is the risky one: noisier steps, and less that holds the weights."""
