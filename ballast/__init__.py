@@ -18,7 +18,19 @@ from ballast.packages import require_own_packages
 if TYPE_CHECKING:
     __version__: str
     from ballast import errors as errors
-    from search.api.calls import check, compare, init, load_model, load_study, refit, run, train, verify
+    from search.api.calibrate_study import Calibration
+    from search.api.calls import (
+        calibrate,
+        check,
+        compare,
+        init,
+        load_model,
+        load_study,
+        refit,
+        run,
+        train,
+        verify,
+    )
     from search.api.check_study import CheckResult
     from search.api.model import Model
     from search.api.refit_configuration import LiveModel
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
     from search.study.comparison import Comparison
 
 __all__ = [
+    "Calibration",
     "CheckResult",
     "Comparison",
     "LiveModel",
@@ -38,6 +51,7 @@ __all__ = [
     "Training",
     "VerificationReport",
     "__version__",
+    "calibrate",
     "check",
     "compare",
     "errors",
@@ -52,9 +66,21 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(
-        ("check", "compare", "init", "load_model", "load_study", "refit", "run", "train", "verify"),
+        (
+            "calibrate",
+            "check",
+            "compare",
+            "init",
+            "load_model",
+            "load_study",
+            "refit",
+            "run",
+            "train",
+            "verify",
+        ),
         "search.api.calls",
     ),
+    "Calibration": "search.api.calibrate_study",
     "CheckResult": "search.api.check_study",
     "Comparison": "search.study.comparison",
     "LiveModel": "search.api.refit_configuration",

@@ -27,6 +27,7 @@ COMMANDS = (
         "walk_forward",
         "worker",
         "check",
+        "calibrate",
         "status",
         "trials",
         "compare",
