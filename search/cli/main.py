@@ -22,7 +22,7 @@ from trainer.text import PlainFormatter
 
 COMMANDS = (
     *("init", "run", "worker", "check", "status", "trials", "compare", "explain", "export", "report"),
-    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "delete", "rename"),
+    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "void", "delete", "rename"),
     *("db", "doctor", "schema"),
 )
 
