@@ -1,4 +1,4 @@
-"""Walk-forwards of whole searches: their blocks; voided trials, and what was exported.
+"""Walk-forwards of whole searches, trials of several seeds, voided trials, and what was exported.
 
 Revision ID: 0005
 """
@@ -11,7 +11,12 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the tables of blocks, voided trials and exports."""
+    """Add the table of blocks; losses, findings and forecasts of each seed of a trial;
+    voided trials and exports.
+    """
+    op.add_column("ballast_epochs", sa.Column("seed_losses", sa.Text(), nullable=False, server_default="[]"))
+    op.add_column("ballast_findings", sa.Column("seed", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("ballast_forecasts", sa.Column("seeds", sa.Integer(), nullable=False, server_default="1"))
     op.create_table(
         "ballast_walk_forward_blocks",
         sa.Column("study", sa.Text(), nullable=False),
