@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from search.study.voiding import VoidedTrial
+
 
 _MOST_NAMES = 5
 """How many studies of a store a message names."""
@@ -339,6 +341,31 @@ class Study:
         )
         paths = [each.path for each in done.trials]
         return paths[0] if top is None else paths
+
+    def void(self, trial: SupportsIndex, *, why: str) -> "VoidedTrial":
+        """Void a finished trial: it becomes suspicious, is never the best again, and the sampler avoids it.
+
+        Trials with the very same result, which are copies of it or which it was copied from, are voided with
+        it. Verdict, value and skill of before stay on record. Workers may run meanwhile.
+
+        Args:
+            trial: The number of a trial that has ended, 0 or more.
+            why: What is wrong with it, for people; it stays on record.
+
+        Returns:
+            `sentences()` says what was done; `also` are the trials that were voided with it, `exports` the
+            files and models on record that were made from them, `evaluations` their verifications.
+
+        Raises:
+            TrialUnknown: The study has no trial of this number.
+            RequestError: The trial is running, was voided before, is neither accepted nor unpromising, or
+                `why` is empty.
+        """
+        from search.study.voiding import void_trial
+
+        return void_trial(
+            self._store, self._name, self._require_trial(trial), as_text("why", why, "a reason")
+        )
 
     def _require_trial(self, given: SupportsIndex) -> int:
         """The number of a trial that is on record, as Python's own: a frame holds NumPy's."""

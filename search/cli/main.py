@@ -35,7 +35,7 @@ COMMANDS = (
         "export",
         "report",
     ),
-    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "delete", "rename"),
+    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "void", "delete", "rename"),
     *("db", "doctor", "schema"),
 )
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses, rival_notes, shown_names
+from search.record.voided_trials import void_text
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
 from search.terminal.styles import count_cells, plain_text
@@ -179,6 +180,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         *([("searched if", tuple(map(plain_text, now.conditions)))] if now.conditions else []),
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
+        *_voided_rows(summary),
     ]
 
 
@@ -235,6 +237,12 @@ def _verified_text(summary: Summary) -> str:
     if found is None:
         return "not yet"
     return f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d}).{found.refuted_before()}".rstrip(".")
+
+
+def _voided_rows(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The voided trials; nothing if there are none."""
+    voided = tuple(plain_text(void_text(void)) for void in summary.voided)
+    return [("voided", voided)] if voided else []
 
 
 def best_trial_text(best: Any) -> str:
