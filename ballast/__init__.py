@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from search.selection.summary import Summary
     from search.selection.verification_report import VerificationReport
     from search.study.comparison import Comparison
+    from search.study.replay import Replay
 
 __all__ = [
     "CheckResult",
     "Comparison",
     "LiveModel",
     "Model",
+    "Replay",
     "Study",
     "Summary",
     "Training",
@@ -57,6 +59,7 @@ _PLACES = {
     ),
     "CheckResult": "search.api.check_study",
     "Comparison": "search.study.comparison",
+    "Replay": "search.study.replay",
     "LiveModel": "search.api.refit_configuration",
     "Model": "search.api.model",
     "Study": "search.api.study",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -16,7 +17,8 @@ from search.process_identity import WORKER
 from search.sampling.configuration_ordinals import configuration_ordinal
 from search.sampling.queue import clamp_waiting, queued_params, suggest_value, waiting_trials
 from search.sampling.retry import retry_origin
-from search.sampling.samplers import make_sampler, randomly_drawn_params
+from search.sampling.samplers import make_sampler, randomly_drawn_params, sampler_versions
+from search.sampling.seen_trials import describe_seen, seeing_only
 from search.sampling.tell import silence_optuna_warnings
 
 
@@ -26,6 +28,8 @@ class AskedTrial:
 
     trial: optuna.Trial
     drawn_by: Mapping[str, str]
+    sampler_saw: Mapping[str, Any]
+    """What the draws depended on, for `ballast replay`: see `describe_seen` and `sampler_versions`."""
 
 
 def ask(
@@ -46,17 +50,36 @@ def ask(
     # From the list that Optuna keeps for its samplers: a request for this trial alone would be one more read.
     trials = study._get_trials(deepcopy=False, use_cache=True)
     number = next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)
+    trial = draw(study, section, space, trials, number)
+    random = randomly_drawn_params(study.sampler)
+    return AskedTrial(
+        trial,
+        {name: _who_drew(trial, name, section.sampler, random) for name in space},
+        {**describe_seen(trials), "versions": sampler_versions(section.sampler)},
+    )
+
+
+def draw(
+    study: optuna.Study,
+    section: StudySection,
+    space: Mapping[str, Dimension],
+    trials: list[FrozenTrial],
+    number: int,
+) -> optuna.Trial:
+    """Trial `number` of `trials`, with all parameters chosen. The sampler sees these trials and no others, so
+    that the same trials give the same parameters again.
+    """
     with silence_optuna_warnings():
         sampler = make_sampler(section, space, configuration_ordinal(study, trials, number))
         study.sampler = _successor(study.sampler, sampler)
-        trial = optuna.Trial(study, trial_id)
+        trial = optuna.Trial(study, trials[number]._trial_id)
         distributions = to_distributions(space)
-        if retry_origin(trials[number]).is_retry:
-            _draw_over(study, trials, trial, distributions)
-        for name, distribution in distributions.items():
-            suggest_value(trial, name, distribution)
-    random = randomly_drawn_params(study.sampler)
-    return AskedTrial(trial, {name: _who_drew(trial, name, section.sampler, random) for name in space})
+        with seeing_only(study, trials):
+            if retry_origin(trials[number]).is_retry:
+                _draw_over(study, trials, trial, distributions)
+            for name, distribution in distributions.items():
+                suggest_value(trial, name, distribution)
+    return trial
 
 
 def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
