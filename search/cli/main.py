@@ -24,6 +24,7 @@ COMMANDS = (
     *(
         "init",
         "run",
+        "walk_forward",
         "worker",
         "check",
         "status",

@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.config.conditions import is_complete, why_idle
 from search.config.schema import SamplerName, StudySection
 from search.config.space import Dimension, to_distributions
 from search.process_identity import WORKER
@@ -35,7 +36,8 @@ class AskedTrial:
 def ask(
     study: optuna.Study, section: StudySection, space: Mapping[str, Dimension], worker: str
 ) -> AskedTrial:
-    """A trial whose parameters are all chosen: one that waits in the queue, else a new one.
+    """A trial whose parameters are all chosen: one that waits in the queue, else a new one. Settings that are
+    idle with its values are not among them.
 
     Does what `Study.ask` does, in an order that survives a kill: a new trial is created with its worker in
     one transaction; a waiting one gets its worker before it starts. Two workers may write their names to the
@@ -54,7 +56,7 @@ def ask(
     random = randomly_drawn_params(study.sampler)
     return AskedTrial(
         trial,
-        {name: _who_drew(trial, name, section.sampler, random) for name in space},
+        {name: _who_drew(trial, name, section.sampler, random) for name in trial.params},
         {**describe_seen(trials), "versions": sampler_versions(section.sampler)},
     )
 
@@ -66,8 +68,8 @@ def draw(
     trials: list[FrozenTrial],
     number: int,
 ) -> optuna.Trial:
-    """Trial `number` of `trials`, with all parameters chosen. The sampler sees these trials and no others, so
-    that the same trials give the same parameters again.
+    """Trial `number` of `trials`, with all parameters chosen but those that are idle. The sampler sees these
+    trials and no others, so that the same trials give the same parameters again.
     """
     with silence_optuna_warnings():
         sampler = make_sampler(section, space, configuration_ordinal(study, trials, number))
@@ -76,14 +78,20 @@ def draw(
         distributions = to_distributions(space)
         with seeing_only(study, trials):
             if retry_origin(trials[number]).is_retry:
-                _draw_over(study, trials, trial, distributions)
+                _draw_over(study, trials, trial, space, distributions)
+            chosen: dict[str, Any] = {}
             for name, distribution in distributions.items():
-                suggest_value(trial, name, distribution)
+                if why_idle(space, chosen, name) is None:
+                    chosen[name] = suggest_value(trial, name, distribution)
     return trial
 
 
 def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
-    """`new`, with the search space that `old` has computed: 10,000 trials are not read again."""
+    """`new`, with the search space that `old` has computed: 10,000 trials are not read again.
+
+    It is the same as a new one would compute. The groups of a conditional space are not kept: their order
+    depends on the order in which trials ended, and Optuna reads all trials again anyway.
+    """
     if isinstance(new, TPESampler | CmaEsSampler) and type(old) is type(new):
         new._search_space = old._search_space
     return new
@@ -93,12 +101,13 @@ def _draw_over(
     study: optuna.Study,
     trials: list[FrozenTrial],
     trial: optuna.Trial,
+    space: Mapping[str, Dimension],
     distributions: Mapping[str, BaseDistribution],
 ) -> None:
     """Repeat the draws that a killed trial had made, so that the other values come out as before."""
     frozen = trial._cached_frozen_trial
     kept, asked = queued_params(frozen) or {}, queued_params(trials[retry_origin(frozen).first]) or {}
-    if kept.keys() >= distributions.keys():
+    if is_complete(space, kept):
         return
     for name, distribution in distributions.items():
         if name in kept and name not in asked and name not in trial.relative_params:
@@ -109,6 +118,8 @@ def _who_drew(trial: optuna.Trial, name: str, sampler: SamplerName, random: set[
     """Who chose a value, as recorded here: the answer depends on no rule or version of Optuna."""
     if name in (queued_params(trial) or {}):
         return "asked for in the queue"
+    if trial.distributions[name].single():
+        return "its only value"
     if name not in random:
         return f"drawn by {sampler}"
     if sampler == "random":

@@ -1,4 +1,4 @@
-"""Walk-forwards of whole searches: their blocks; what samplers saw.
+"""Walk-forwards of whole searches: their blocks. Trials of several seeds. What samplers saw.
 
 Revision ID: 0005
 """
@@ -11,8 +11,11 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the table of blocks, and what the sampler of a trial saw."""
+    """Add the table of blocks; losses, findings and forecasts of each seed of a trial; what samplers saw."""
     op.add_column("ballast_trials", sa.Column("sampler_saw", sa.Text(), nullable=True))
+    op.add_column("ballast_epochs", sa.Column("seed_losses", sa.Text(), nullable=False, server_default="[]"))
+    op.add_column("ballast_findings", sa.Column("seed", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("ballast_forecasts", sa.Column("seeds", sa.Integer(), nullable=False, server_default="1"))
     op.create_table(
         "ballast_walk_forward_blocks",
         sa.Column("study", sa.Text(), nullable=False),
