@@ -173,9 +173,6 @@ class Trial(Base, kw_only=True):
     machine: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     """What decides rounding on the machine that trained it: `cpu`, `architecture`, `os`; None in a record
     from before this was recorded."""
-    sampler_saw: Mapped[dict[str, Any] | None] = mapped_column(default=None)
-    """Which trials the sampler saw as finished when it drew this one (search/sampling/seen_trials.py); None
-    in a record from before this was recorded, and for a trial whose worker died before it was on record."""
     verdict: Mapped[Verdict | None] = mapped_column(
         Enum(
             Verdict,

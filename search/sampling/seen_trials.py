@@ -9,8 +9,9 @@ what a sampler has seen could not be known afterwards. Here it reads one list. F
     grid     how the trials before it were created, and their values
     random, qmc   nothing: each draw depends on the ordinal alone
 
-A finished trial does not change (but for one that is voided later). So the record needs the length of the
-list, which of its trials were not finished, and how much of each running one could be seen.
+The list is read before the trial is created, so that what is in it is written with the trial. A finished
+trial does not change (but for one that is voided later), so that the record needs the length of the list,
+which of its trials were not finished, and how much of each running one could be seen.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -22,8 +23,11 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from search.process_identity import WORKER
 from search.sampling.queue import FIXED
 
+SAMPLER_SAW = "ballast:sampler_saw"
+"""The system attribute of a trial with what its sampler saw: `describe_seen`, and `versions` of packages."""
 _TRIALS, _RUNNING, _WAITING, _VOIDED = "trials", "running", "waiting", "voided"
 _ANNOUNCED = ("tpe:relative_params:", "gp:relative_params:")
 """Beginnings of the attributes, in numbered parts, in which a sampler announces the values that it has drawn
@@ -80,32 +84,43 @@ def describe_seen(trials: Iterable[FrozenTrial]) -> dict[str, Any]:
     return {_TRIALS: count, **{key: value for key, value in found.items() if value}}
 
 
+def seen_by(number: int, known: Sequence[FrozenTrial], trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The list that the sampler of trial `number` sees: the known trials, those that were created after the
+    known ones were read, as they started, and itself. `trials` are the study's as they are after that.
+    """
+    later = trials[len(known) : number + 1]
+    seen = [*known, *(as_started(trial) if WORKER in trial.user_attrs else trial for trial in later)]
+    seen[number] = as_started(trials[number])
+    return seen
+
+
 def trials_as_seen(
+    number: int,
     trials: Sequence[FrozenTrial],
     saw: Mapping[str, Any],
     keys: Sequence[str],
     voided: Mapping[int, FrozenTrial] = MappingProxyType({}),
 ) -> list[FrozenTrial]:
-    """The list that a sampler saw, from all trials of the study as they are now.
+    """The list that the sampler of trial `number` saw, from all trials of the study as they are now.
 
     `saw` is from `describe_seen`, `keys` are the searched settings in the order in which they are drawn, and
     `voided` has, by number, each voided trial as it was before.
     """
     seen = list(trials[: saw[_TRIALS]])
-    for number, (values, parts) in saw.get(_RUNNING, {}).items():
-        seen[int(number)] = as_started(trials[int(number)], keys, values, parts)
-    for number in _from_ranges(saw.get(_WAITING, "")):
-        seen[number] = as_started(trials[number], keys, state=TrialState.WAITING)
+    for other, (values, parts) in saw.get(_RUNNING, {}).items():
+        seen[int(other)] = as_started(trials[int(other)], keys, values, parts)
+    for other in _from_ranges(saw.get(_WAITING, "")):
+        seen[other] = as_started(trials[other], state=TrialState.WAITING)
     known = {*_from_ranges(saw.get(_VOIDED, ""))}
-    for number, before in voided.items():
-        if number < len(seen) and number not in known and seen[number].state.is_finished():
-            seen[number] = before
-    return seen
+    for other, before in voided.items():
+        if other < len(seen) and other not in known and seen[other].state.is_finished():
+            seen[other] = before
+    return seen_by(number, seen, trials)
 
 
 def as_started(
     trial: FrozenTrial,
-    keys: Sequence[str],
+    keys: Sequence[str] = (),
     values: int = 0,
     parts: int = 0,
     state: TrialState = TrialState.RUNNING,

@@ -1,8 +1,7 @@
 """One study in the record and in Optuna: this module begins and concludes a trial in both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
@@ -77,13 +76,11 @@ def begin_trial(
     *,
     configuration: str | None = None,
     cached: tables.Trial | None = None,
-    sampler_saw: Mapping[str, Any] | None = None,
 ) -> tables.Trial:
     """Record that `worker` runs this trial; `settings` are those that are the trial's own.
 
-    `cached` is a trial of the same configuration: the new trial will copy its result, and so its seed.
-    `sampler_saw` is what `ask` returned with the trial; None for a trial that this worker did not ask for.
-    Raises TrialExists if another worker has recorded the trial.
+    `cached` is a trial of the same configuration: the new trial will copy its result, and so its seed. Raises
+    TrialExists if another worker has recorded the trial.
     """
     origin = retry_origin(trial)
     trials = backend.optuna._get_trials(deepcopy=False, use_cache=True)
@@ -102,7 +99,6 @@ def begin_trial(
         source_study=None if cached is None else cached.study,
         source_trial=None if cached is None else cached.number,
         machine=machine_facts() if cached is None else cached.machine,
-        sampler_saw=None if sampler_saw is None else dict(sampler_saw),
     )
     record.start_trial(backend.store, row, settings)
     return row

@@ -26,11 +26,12 @@ from search.sampling.ask import draw
 from search.sampling.optuna_storage import direct_storage
 from search.sampling.queue import queued_params
 from search.sampling.samplers import sampler_versions
-from search.sampling.seen_trials import as_started, to_ranges, trials_as_seen
+from search.sampling.seen_trials import SAMPLER_SAW, as_started, to_ranges, trials_as_seen
 from search.study.orphans import require_not_orphaned
 from search.study.trial_import import import_origin
 from storage import query, tables
 from storage.engine import Store
+from storage.verdicts import CONCLUSIVE
 
 Answer = Literal["same", "different", "not asked", "cannot tell"]
 
@@ -174,7 +175,8 @@ class _Replayer:
 
     def replay(self, row: tables.Trial) -> ReplayedTrial:
         """The answer for one trial on record."""
-        number, frozen, saw = row.number, self._trials[row.number], row.sampler_saw
+        number, frozen = row.number, self._trials[row.number]
+        saw = frozen.system_attrs.get(SAMPLER_SAW)
         queued = queued_params(frozen) or {}
         is_known = self._section.sampler in _LOOKS_AT_NO_RESULT or row.params.keys() <= queued.keys()
         why_not = _why_not_drawn_here(row, frozen)
@@ -182,28 +184,27 @@ class _Replayer:
             why_not = "what its sampler saw is not on record"
         if why_not is not None:
             return ReplayedTrial(number, "cannot tell", why_not)
-        drawn = self._draw(number, {"trials": number + 1} if saw is None else saw)
+        drawn = self._draw(number, {"trials": number} if saw is None else saw)
         # A worker that died early has not drawn all values.
-        recorded = row.params if saw is None else {**dict.fromkeys(drawn), **row.params}
+        recorded = {**dict.fromkeys(drawn), **row.params} if row.verdict in CONCLUSIVE else row.params
         # In Optuna's tables and in the record; one sentence for a key that differs in both.
         differences = (*_differences(frozen.params, drawn), *_differences(recorded, drawn))
         found = [*{each.key: each for each in differences}.values()]
         if not found:
             return ReplayedTrial(number, "not asked" if recorded.keys() <= queued.keys() else "same")
-        changed = self._what_changed(row)
+        changed = self._what_changed(row, {} if saw is None else saw)
         return ReplayedTrial(number, "cannot tell" if changed else "different", changed, found)
 
     def _draw(self, number: int, saw: Mapping[str, Any]) -> Mapping[str, Any]:
         """The values that the sampler chooses for a trial."""
-        trials = trials_as_seen(self._trials, saw, self._keys)
-        trials[number] = as_started(self._trials[number], self._keys)
-        self._storage.trial = as_started(self._trials[number], self._keys)
+        trials = trials_as_seen(number, self._trials, saw, self._keys)
+        self._storage.trial = as_started(self._trials[number])
         self._study.sampler = RandomSampler()  # no sampler whose space could come from a longer list
         return draw(self._study, self._section, self._space, trials, number).params
 
-    def _what_changed(self, row: tables.Trial) -> str:
+    def _what_changed(self, row: tables.Trial, saw: Mapping[str, Any]) -> str:
         """Other versions and another machine than those that drew the trial, in words; empty if none."""
-        before = (row.sampler_saw or {}).get("versions", self._versions)
+        before = saw.get("versions", self._versions)
         changed = [
             f"{name} was {before[name]}, is {now}"
             for name, now in sampler_versions(self._section.sampler).items()
@@ -221,7 +222,7 @@ def _why_not_drawn_here(row: tables.Trial, frozen: FrozenTrial) -> str | None:
     """Why no sampler of this study drew the trial's values; None if one did."""
     if (origin := import_origin(frozen)) is not None:
         return f"it was imported: trial {origin[1]} of {origin[0]!r}"
-    if row.sampler_saw is None and WORKER not in frozen.user_attrs:
+    if WORKER not in frozen.user_attrs:
         return "no worker of Ballast drew it"
     if not row.params:
         return "its worker died before it had drawn a value"

@@ -68,24 +68,24 @@ def run_trial(context: TrialContext, asked: AskedTrial) -> Judgement:
     """
     trial = asked.trial
     try:
-        return _run(context, asked)
+        return _run(context, trial, asked.drawn_by)
     except (TrialExists, TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
         log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
 
 
-def _run(context: TrialContext, asked: AskedTrial) -> Judgement:
-    study, trial = context.study, asked.trial
+def _run(context: TrialContext, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgement:
+    study = context.study
     try:
-        resolved = _resolve(context, trial, asked.drawn_by)
+        resolved = _resolve(context, trial, drawn)
     except RequestError as error:
-        requested = requested_params(trial)
-        why = f"{error}; it was enqueued as {requested}, enqueue it again with keys of the space alone"
-        row = backend.begin_trial(study.backend, context.worker, trial, sampler_saw=asked.sampler_saw)
+        asked = requested_params(trial)
+        why = f"{error}; it was enqueued as {asked}, enqueue it again with keys of the space alone"
+        row = backend.begin_trial(study.backend, context.worker, trial)
         return _end(context, trial, _TrialState(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
     cached = find_cached_trial(study, resolved)
     repeats_point = cached is not None and study.resolved.file.study.sampler == "grid"
-    state = _begin(context, asked, resolved, None if repeats_point else cached)
+    state = _begin(context, trial, resolved, None if repeats_point else cached)
     if cached is not None and repeats_point:
         return _end(context, trial, state, judge_repeated_point(cached))
     if cached is not None:
@@ -111,20 +111,14 @@ def _resolve(context: TrialContext, trial: optuna.Trial, drawn: Mapping[str, str
 
 
 def _begin(
-    context: TrialContext, asked: AskedTrial, resolved: ResolvedTrial, cached: tables.Trial | None
+    context: TrialContext, trial: optuna.Trial, resolved: ResolvedTrial, cached: tables.Trial | None
 ) -> "_TrialState":
     """Record the start of the trial; `cached` is the trial whose result it will copy, if any."""
-    study, trial = context.study, asked.trial
+    study = context.study
     recorded = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
     settings = row_mapping.setting_rows(study.name, resolved.changed.values(), trial.number, skip=recorded)
     row = backend.begin_trial(
-        study.backend,
-        context.worker,
-        trial,
-        settings,
-        configuration=resolved.digest,
-        cached=cached,
-        sampler_saw=asked.sampler_saw,
+        study.backend, context.worker, trial, settings, configuration=resolved.digest, cached=cached
     )
     context.progress.trial_began(trial.number, resolved.config.training.epochs)
     return _TrialState(row, guard_position=_own_layers(resolved, recorded, row_mapping.LEARNING_RATE))

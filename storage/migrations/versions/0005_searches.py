@@ -1,4 +1,4 @@
-"""Walk-forwards of whole searches: their blocks. Trials of several seeds. What samplers saw.
+"""Walk-forwards of whole searches: their blocks. Trials of several seeds.
 
 Revision ID: 0005
 """
@@ -11,8 +11,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the table of blocks; losses, findings and forecasts of each seed of a trial; what samplers saw."""
-    op.add_column("ballast_trials", sa.Column("sampler_saw", sa.Text(), nullable=True))
+    """Add the table of blocks; losses, findings and forecasts of each seed of a trial."""
     op.add_column("ballast_epochs", sa.Column("seed_losses", sa.Text(), nullable=False, server_default="[]"))
     op.add_column("ballast_findings", sa.Column("seed", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("ballast_forecasts", sa.Column("seeds", sa.Integer(), nullable=False, server_default="1"))
