@@ -32,6 +32,7 @@ COMMANDS = (
         "trials",
         "compare",
         "explain",
+        "replay",
         "export",
         "report",
     ),
