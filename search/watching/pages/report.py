@@ -103,7 +103,7 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
             *_seed_deviation(view, trial),
             trial.epochs,
             duration(trial.duration_s),
-            *(_short(trial.params.get(key)) for key in keys),
+            *(_short(trial.params.get(key, "–")) for key in keys),
         )
         for trial in shown
     ]

@@ -9,7 +9,7 @@ from search.record.row_mapping import best_epoch, fold_losses, seed_losses
 from search.text import duration, one_line, refused_number, short_origin, short_value
 from search.watching.blocks import Paragraph, TableBlock
 from storage import tables
-from storage.verdicts import Verdict
+from storage.verdicts import VOIDED, Verdict
 from trainer.text import shortened
 
 TRIAL_SECTION_PREFIXES = ("data.", "models.", "training.", "guard.")
@@ -143,10 +143,10 @@ def skill_text(value: float | None) -> str:
 
 def loss_and_skill_texts(trial: tables.Trial, last: tables.FindingRow | None) -> tuple[str, str]:
     """Return loss and skill. A suspicious trial shows the number that made it so, with its limit, in place of
-    one of them; `last` is the trial's last finding.
+    one of them; `last` is the trial's last finding. A voided trial keeps the numbers that are not believed.
     """
     texts = loss_text(trial.value), skill_text(trial.skill)
-    if trial.verdict is not Verdict.SUSPICIOUS or last is None:
+    if trial.verdict is not Verdict.SUSPICIOUS or last is None or VOIDED in trial.reasons:
         return texts
     return (
         (refused_number(last), texts[1]) if last.kind == "loss_too_low" else (texts[0], refused_number(last))

@@ -12,13 +12,13 @@ import pytest
 
 from search.api.model import Model
 from search.config.resolve import resolve
+from search.errors import StudyChanged
 from search.record.continuation import resolve_from_store
 from search.record.scored_forecasts import validated_forecasts
 from search.record.validation_rows import forecasts, seed_forecasts, validation_rows
 from search.seeds import seeds_of_trial, trial_seed
 from search.selection.choice import choose_trials
 from search.selection.export import write_export
-from search.study.studies import StudyChanged
 from storage import query
 from storage.verdicts import Verdict
 
@@ -71,9 +71,8 @@ def test_a_trial_has_the_mean_of_three_trials_with_its_seeds_and_the_record_each
         assert reported.user_attrs["seeds"] == of_seeds[trial.number]
     (chosen,) = choose_trials(done.store, "small")
     assert chosen.why.bound is not None
-    assert (chosen.why.bound.seeds, chosen.why.bound.mean) == (
-        3, pytest.approx(chosen.trial.skill, rel=1e-4)
-    )  # fmt: skip
+    assert chosen.why.bound.seeds == 3
+    assert chosen.why.bound.mean == pytest.approx(chosen.trial.skill, rel=1e-4)
 
 
 @pytest.mark.slow
