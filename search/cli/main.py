@@ -21,22 +21,9 @@ from search.version import VERSION
 from trainer.text import PlainFormatter
 
 COMMANDS = (
-    *(
-        "init",
-        "run",
-        "walk_forward",
-        "worker",
-        "check",
-        "calibrate",
-        "status",
-        "trials",
-        "compare",
-        "explain",
-        "export",
-        "report",
-    ),
-    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "delete", "rename"),
-    *("db", "doctor", "schema"),
+    *("init", "run", "walk_forward", "worker", "check", "calibrate", "status", "trials", "compare"),
+    *("explain", "export", "report", "train", "verify", "refit", "predict", "track", "dashboard"),
+    *("proxy", "delete", "rename", "db", "doctor", "schema"),
 )
 
 app = typer.Typer(
