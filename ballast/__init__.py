@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from search.selection.summary import Summary
     from search.selection.verification_report import VerificationReport
     from search.study.comparison import Comparison
+    from search.study.replay import Replay
 
 __all__ = [
     "Calibration",
@@ -46,6 +47,7 @@ __all__ = [
     "Comparison",
     "LiveModel",
     "Model",
+    "Replay",
     "Study",
     "Summary",
     "Training",
@@ -83,6 +85,7 @@ _PLACES = {
     "Calibration": "search.api.calibrate_study",
     "CheckResult": "search.api.check_study",
     "Comparison": "search.study.comparison",
+    "Replay": "search.study.replay",
     "LiveModel": "search.api.refit_configuration",
     "Model": "search.api.model",
     "Study": "search.api.study",

@@ -21,9 +21,23 @@ from search.version import VERSION
 from trainer.text import PlainFormatter
 
 COMMANDS = (
-    *("init", "run", "walk_forward", "worker", "check", "calibrate", "status", "trials", "compare"),
-    *("explain", "export", "report", "train", "verify", "refit", "predict", "track", "dashboard"),
-    *("proxy", "delete", "rename", "db", "doctor", "schema"),
+    *(
+        "init",
+        "run",
+        "walk_forward",
+        "worker",
+        "check",
+        "calibrate",
+        "status",
+        "trials",
+        "compare",
+        "explain",
+        "replay",
+        "export",
+        "report",
+    ),
+    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "void", "delete", "rename"),
+    *("db", "doctor", "schema"),
 )
 
 app = typer.Typer(
