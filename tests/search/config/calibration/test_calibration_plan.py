@@ -19,14 +19,14 @@ def policy() -> Policy:
     return read_policy(CONFIGS / "safe_ranges.yaml")
 
 
-def values(**changes: Any) -> dict[str, Any]:
+def values(init: str) -> dict[str, Any]:
     """The settings of a trial that decide what is measured."""
-    settings = {
+    return {
         LEARNING_RATE: 2e-3,
         "training.max_grad_norm": 1.0,
         "data.feature_clip": 3.0,
         "data.target.kind": "volatility",
-        "models.gru.init": "torch",
+        "models.gru.init": init,
         **dict.fromkeys(("models.gru.input_gain", "models.gru.hidden_gain", "models.gru.head_gain"), 0.01),
         "models.gru.batch_size": 128,
         "models.gru.hidden_size": 32,
@@ -34,11 +34,10 @@ def values(**changes: Any) -> dict[str, Any]:
         "models.gru.dropout": 0.1,
         "models.gru.weight_decay": 0.0,
     }
-    return settings | changes
 
 
-def planned(policy: Policy, *keys: str, rows: int = 5000, **changes: Any) -> Plan:
-    return plan_calibration(policy, values(**changes), keys, rows)
+def planned(policy: Policy, *keys: str, rows: int = 5000, init: str = "torch") -> Plan:
+    return plan_calibration(policy, values(init), keys, rows)
 
 
 def test_every_key_of_the_policy_is_measured_or_has_a_reason(policy: Policy) -> None:
@@ -53,12 +52,12 @@ def test_every_key_of_the_policy_is_measured_or_has_a_reason(policy: Policy) -> 
 
 def test_gains_are_measured_where_they_have_an_effect(policy: Policy) -> None:
     assert "init is torch" in planned(policy).not_measured["models.gru.head_gain"]
-    with_gains = planned(policy, **{"models.gru.init": "gains"})
+    with_gains = planned(policy, init="gains")
     assert "models.gru.head_gain" in {each.key for each in with_gains.keys}
 
 
 def test_the_grid_has_the_own_value_and_reaches_beyond_the_policy(policy: Policy) -> None:
-    for each in planned(policy, **{"models.gru.init": "gains"}).keys:
+    for each in planned(policy, init="gains").keys:
         assert each.own in each.grid
         assert [*each.grid] == sorted(each.grid)
         for value in each.grid:
