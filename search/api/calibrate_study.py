@@ -283,8 +283,8 @@ class _Runner:
 
 def training_loss_of_constant(fold: Dataset, config: TrialConfig) -> float:
     """The mean training loss of the best constant on the training rows, weighted as training weights them."""
-    loss, rows = config.loss, fold.train
+    loss, rows = fold.in_units(config.loss), fold.train
     forecasts = TrainMean().fit(fold, loss)(rows)
-    losses = fold.in_units(loss).value(forecasts, fold.target[rows].astype(np.float64))
+    losses = loss.value(forecasts, fold.target[rows].astype(np.float64))
     weights = forgetting_weights(fold.weights, fold.times, rows, config.training.half_life)
     return float(np.average(losses, weights=None if weights is None else weights[rows]))
