@@ -18,12 +18,25 @@ from ballast.packages import require_own_packages
 if TYPE_CHECKING:
     __version__: str
     from ballast import errors as errors
-    from search.api.calls import check, compare, init, load_model, load_study, refit, run, train, verify
+    from search.api.calls import (
+        check,
+        compare,
+        init,
+        load_model,
+        load_study,
+        load_walk_forward,
+        refit,
+        run,
+        train,
+        verify,
+        walk_forward,
+    )
     from search.api.check_study import CheckResult
     from search.api.model import Model
     from search.api.refit_configuration import LiveModel
     from search.api.study import Study
     from search.api.train_configuration import Training
+    from search.api.walk_forward_result import WalkForward
     from search.selection.summary import Summary
     from search.selection.verification_report import VerificationReport
     from search.study.comparison import Comparison
@@ -37,6 +50,7 @@ __all__ = [
     "Summary",
     "Training",
     "VerificationReport",
+    "WalkForward",
     "__version__",
     "check",
     "compare",
@@ -44,15 +58,20 @@ __all__ = [
     "init",
     "load_model",
     "load_study",
+    "load_walk_forward",
     "refit",
     "run",
     "train",
     "verify",
+    "walk_forward",
 ]
 
 _PLACES = {
     **dict.fromkeys(
-        ("check", "compare", "init", "load_model", "load_study", "refit", "run", "train", "verify"),
+        (
+            *("check", "compare", "init", "load_model", "load_study", "load_walk_forward", "refit", "run"),
+            *("train", "verify", "walk_forward"),
+        ),
         "search.api.calls",
     ),
     "CheckResult": "search.api.check_study",
@@ -63,6 +82,7 @@ _PLACES = {
     "Summary": "search.selection.summary",
     "Training": "search.api.train_configuration",
     "VerificationReport": "search.selection.verification_report",
+    "WalkForward": "search.api.walk_forward_result",
 }
 
 
