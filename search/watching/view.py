@@ -1,7 +1,7 @@
 """Everything that pages and plots show of a study or of a trial, read from the record once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from search.config.layers import Layer, Setting
@@ -61,6 +61,8 @@ class StudyView:
     """The walk-forward that it is a block of, or that has its name; None if there is none."""
     walk_forward_record: WalkForwardRecord | None = None
     """The record of that, on the page of its newest finished block and of the study that has its name."""
+    seed_losses: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    """The losses of the seeds in the best epoch, by trial; empty if a trial has one seed."""
 
     @cached_property
     def setting_importances(self) -> SettingImportances | None:
@@ -106,6 +108,7 @@ def study_view(store: Store, name: str) -> StudyView:
         walk_forward_record=None
         if walk_forward is None or not walk_forward.is_shown_with(name)
         else read_record(store, walk_forward.name),
+        seed_losses=query.best_seed_losses(store, name),
     )
 
 

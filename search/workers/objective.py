@@ -19,6 +19,7 @@ from search.record import row_mapping
 from search.sampling.ask import AskedTrial
 from search.sampling.queue import queued_params, requested_params, was_queued
 from search.sampling.retry import retry_origin
+from search.seeds import seeds_of_trial
 from search.store_files import log_to_file
 from search.study import backend
 from search.study.studies import OpenStudy
@@ -33,7 +34,7 @@ from search.workers.cached_trials import (
 from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
-from storage.verdicts import CONCLUSIVE, Verdict
+from storage.verdicts import CONCLUSIVE, VOIDED, Verdict
 from trainer.atomic_files import remove_file
 from trainer.training.result import EpochReport, Finding, TrialResult
 
@@ -180,8 +181,8 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
         guard_position=state.guard_position,
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    folds = () if result is None else row_mapping.best_folds(result.epochs, result.best_epoch)
-    backend.conclude_trial(study.backend, trial, judgement, value, skill, folds=folds)
+    best = None if result is None else row_mapping.best_epoch(result.epochs, result.best_epoch)
+    backend.conclude_trial(study.backend, trial, judgement, value, skill, best=best)
     if judgement.verdict in CONCLUSIVE:
         remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
@@ -192,14 +193,14 @@ def _copy(context: TrialContext, trial: optuna.Trial, state: _TrialState, cached
     """Give the trial the result of the cached trial, epoch by epoch, as if it had been trained."""
     study, row = context.study, state.row
     epochs = cached_epochs(study.store, cached, trial.number)
-    for epoch in epochs:
+    for epoch in () if VOIDED in cached.reasons else epochs:
         trial.report(epoch.validation_loss, epoch.epoch)
     seconds = time.monotonic() - state.started
     judgement = finish_cached_trial(
         study.store, row, cached, epochs, worker=context.worker, duration_s=seconds
     )
-    folds = row_mapping.best_folds(epochs, cached.best_epoch)
-    backend.conclude_trial(study.backend, trial, judgement, cached.value, cached.skill, folds=folds)
+    best = row_mapping.best_epoch(epochs, cached.best_epoch)
+    backend.conclude_trial(study.backend, trial, judgement, cached.value, cached.skill, best=best)
     context.progress.trial_ended(
         TrialEnd(trial.number, judgement, cached.value, cached.skill, row.started_at)
     )
@@ -250,7 +251,7 @@ def _fit(
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
         metric=study.data.metric,
-        seed=state.row.seed,
+        seed=seeds_of_trial(state.row.seed, resolved.seeds),
         on_epoch=on_epoch,
         on_finding=on_finding,
         should_stop=context.should_stop,

@@ -52,7 +52,9 @@ def test_json_has_the_shape_that_other_programs_rely_on(ballast: Ballast, write_
     assert {"low", "high", "level"} <= set(told["interval"])
     assert {"name", "loss", "skill", "interval", "verdict"} <= set(told["strongest_rival"])
     days = pd.bdate_range("2001-01-01", periods=400)
-    assert told["rows"] == len(days[(days >= "2001-11-01") & (days <= "2002-07-11")])
+    assert told["rows"] == len(
+        days[(days >= pd.Timestamp("2001-11-01")) & (days <= pd.Timestamp("2002-07-11"))]
+    )
 
 
 def test_what_lies_behind_a_block_changes_nothing_in_its_study(

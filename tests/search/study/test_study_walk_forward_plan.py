@@ -155,7 +155,7 @@ def test_fractions_become_dates_and_cpcv_has_one_date_only() -> None:
 
 
 def test_a_block_without_rows_is_left_out_and_no_study_is_made_for_it() -> None:
-    gap = DAYS[(DAYS < "2011-01-01") | (DAYS >= "2012-02-01")]
+    gap = DAYS[(pd.Timestamp("2011-01-01") > DAYS) | (pd.Timestamp("2012-02-01") <= DAYS)]
     names = [block.study for block in blocks("1y", times=timeline(gap), begin="2011")]
     assert names == ["sp@2012", "sp@2013"]
 

@@ -108,6 +108,6 @@ def test_a_table_without_rows_in_the_span_is_refused_with_the_span_that_it_has(t
         ),
     ],
 )
-def test_dates_that_make_no_span_are_refused(changes: dict[str, str], reason: str) -> None:
+def test_dates_that_make_no_span_are_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         config(**changes)
