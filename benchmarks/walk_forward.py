@@ -236,6 +236,9 @@ def _speed(options: argparse.Namespace) -> int:
     while _blocks(url) < 4 and victim.poll() is None:
         time.sleep(1)
     time.sleep(5)
+    if victim.poll() is not None:
+        print(f"it ended before it could be killed, with exit code {victim.returncode}")
+        return 1
     os.killpg(victim.pid, signal.SIGKILL)
     victim.wait()
     killed_at = time.monotonic() - began

@@ -262,7 +262,8 @@ def _block_options(walk: _WalkForward, block: Block, before: Mapping[str, Any] |
     elif walk.asked.warm_start and before:
         settings["study.enqueue"] = [*map(dict, walk.resolved.enqueued), dict(before)]
     texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    return replace(walk.options, sets=[*walk.options.sets, *texts], name=block.study)
+    kept = [text for text in walk.options.sets if text.partition("=")[0].strip() not in settings]
+    return replace(walk.options, sets=[*kept, *texts], name=block.study)
 
 
 def _evaluation(walk: _WalkForward) -> tables.Evaluation | None:
