@@ -107,7 +107,7 @@ def test_a_set_of_the_split_decides_the_lengths_and_not_the_blocks(
         ballast, write_study(), *(text for pair in split for text in pair), "--search", "none", "--json"
     )
     assert done.code in (0, 1), done.err
-    assert [block["from"] for block in done.json["blocks"]][0] == "2001-11-01"
+    assert done.json["blocks"][0]["from"] == "2001-11-01"
 
 
 def test_search_none_keeps_the_settings_of_the_file_and_trains_one_trial_a_block(
