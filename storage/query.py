@@ -65,6 +65,13 @@ FORMER_NAMES = "formerly"
 
 
 @retry_transient
+def has_study(store: Store, name: str) -> bool:
+    """Whether there is a study of this name."""
+    with store.reading() as session:
+        return session.get(StudyRow, name) is not None
+
+
+@retry_transient
 def current_name(store: Store, name: str) -> str:
     """The present name of a study that is or was called `name`; `name` itself if there is none."""
     with store.reading() as session:

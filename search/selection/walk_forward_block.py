@@ -49,12 +49,15 @@ def forecast_block(
     study: str,
     last: np.datetime64,
     until: str | None,
+    *,
     seeds: int,
+    began: float,
     progress: VerificationCallbacks,
 ) -> BlockForecast:
     """Forecast the rows of the block behind the rows of `study`, up to the time `last` (naive UTC).
 
-    `until` is the `data.until` of the whole walk-forward. If no trial of the study was accepted, or the guard
+    `until` is the `data.until` of the whole walk-forward, `began` when this process began with the block, as
+    `time.monotonic` tells it. If no trial of the study was accepted, or the guard
     stops more than half of the seeds, the naive forecast that was best on the study's validation rows stands
     in: that is what a user would have been left with. Raises VerificationInterrupted if it was stopped.
     """
@@ -80,6 +83,7 @@ def forecast_block(
             "seconds": {
                 "trials": query.trial_seconds(store, study),
                 "refits": time.monotonic() - started,
+                "wall": time.monotonic() - began,
             },
         },
         rows,

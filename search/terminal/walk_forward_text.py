@@ -9,7 +9,6 @@ from search.config.leaves import format_value
 from search.selection.statistics.grouped_skill import GroupedSkill
 from search.selection.walk_forward_record import BlockResult, Calibration, WalkForwardRecord
 from search.terminal.result_tables import console
-from search.text import duration
 
 
 def print_walk_forward(record: WalkForwardRecord) -> None:
@@ -19,37 +18,8 @@ def print_walk_forward(record: WalkForwardRecord) -> None:
     if record.rows is not None:
         screen.print(_groups("by year", record.by_year()))
         screen.print(_calibration(record.calibration()))
-    for line in [record.sentence(), *walk_forward_lines(record)]:
+    for line in [record.sentence(), *record.notes()]:
         screen.print(line, markup=False)
-
-
-def walk_forward_lines(record: WalkForwardRecord) -> list[str]:
-    """What is said besides the answer: rivals, rows, cost."""
-    lines = []
-    rival = record.strongest_rival
-    if rival is not None:
-        lines.append(f"Strongest rival: {rival.verdict}: {rival.reason}.")
-    results = [block.result for block in record.finished if block.result is not None]
-    if results:
-        seconds = [result["seconds"] for result in results]
-        trials, refits = (sum(each[part] for each in seconds) for part in ("trials", "refits"))
-        each_block = duration((trials + refits) / len(results))
-        lines.append(
-            f"{len(results)} of {len(record.blocks)} blocks took {duration(trials)} of trials and "
-            f"{duration(refits)} of refits and forecasts, {each_block} a block."
-        )
-    if record.number > 1 or record.searches:
-        earlier = len(record.searches)
-        lines.append(
-            f"These rows judge their {record.number}. configuration"
-            + (
-                f", and {earlier} {'study' if earlier == 1 else 'studies'} searched on some of them before"
-                if earlier
-                else ""
-            )
-            + f": the confidence asked for is {100 * record.level:.4g} %."
-        )
-    return lines
 
 
 def _blocks(record: WalkForwardRecord) -> Table:

@@ -16,7 +16,8 @@ from search.selection.forecasts_on_record import forecasts_on_record
 from search.selection.panel_result import PanelResult, best_of_panel
 from search.selection.setting_importances import SettingImportances, setting_importances
 from search.selection.summary import Summary, summarise
-from storage import evaluations, query, tables
+from search.selection.walk_forward_record import WalkForwardRecord, read_record
+from storage import evaluations, query, tables, walk_forwards
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -56,6 +57,10 @@ class StudyView:
     """The best trial on the validation rows of a panel; None for a single series or without a best trial."""
     scored: Sequence[ScoredForecasts] = ()
     """Forecasts on validation rows and, after a verification, on test rows; see `forecasts_on_record`."""
+    walk_forward: str | None = None
+    """The walk-forward that it is a block of, or that has its name; None if there is none."""
+    walk_forward_record: WalkForwardRecord | None = None
+    """The record of that, on the page of its newest finished block and of the study that has its name."""
     seed_losses: Mapping[int, Sequence[float]] = field(default_factory=dict)
     """The losses of the seeds in the best epoch, by trial; empty if a trial has one seed."""
 
@@ -84,7 +89,7 @@ class TrialView:
 
 def study_view(store: Store, name: str) -> StudyView:
     """Read a study. Raises StudyUnknown."""
-    summary = summarise(store, name)
+    summary, walk_forward = summarise(store, name), walk_forwards.walk_forward_seen_from(store, name)
     trials, findings = query.trials(store, name), query.findings(store, name)
     return StudyView(
         summary=summary,
@@ -99,6 +104,10 @@ def study_view(store: Store, name: str) -> StudyView:
         evaluations=evaluations.verifications_of_study(store, name, with_series=False),
         panel=best_of_panel(store, summary),
         scored=forecasts_on_record(store, summary),
+        walk_forward=None if walk_forward is None else walk_forward.name,
+        walk_forward_record=None
+        if walk_forward is None or not walk_forward.is_shown_with(name)
+        else read_record(store, walk_forward.name),
         seed_losses=query.best_seed_losses(store, name),
     )
 
