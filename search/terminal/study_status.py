@@ -8,12 +8,14 @@ from rich.text import Text
 
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses, rival_notes, shown_names
+from search.record.voided_trials import void_text
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
 from search.terminal.styles import count_cells, plain_text
 from search.terminal.text_table import TableCell, TableColumn, TableRow, TextTable
 from search.text import dimension_text, duration, hourly, short_value
 from search.verdict import DUPLICATE
+from search.watching.pages.trial_sections import seed_spread_text
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
@@ -30,7 +32,7 @@ RUNNING_COLUMNS = (
 )
 """The columns of running trials; `epoch_count_text` and `epoch_cells` fill them."""
 _FINDING_KEYS = (
-    *("fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
+    *("seed", "fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
     *("message", "parameter", "cell"),
 )
 
@@ -171,12 +173,14 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("workers", _worker_cells(now.active_workers)),
         *_loss_row(summary),
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
+        *_seed_row(summary),
         *_rival_rows(summary),
         ("pace", _pace(now)),
         *_row_counts(summary),
         *([("searched if", tuple(map(plain_text, now.conditions)))] if now.conditions else []),
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
+        *_voided_rows(summary),
     ]
 
 
@@ -184,6 +188,12 @@ def _loss_row(summary: Summary) -> list[tuple[str, TableCell]]:
     """The loss by which trials are judged; nothing for the usual one."""
     metric = summary.metric
     return [] if metric.name == MSE.name else [("loss", metric.label)]
+
+
+def _seed_row(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The losses of the best trial's seeds; nothing for one seed."""
+    losses = summary.best_seed_losses
+    return [("its seeds", seed_spread_text(losses))] if losses else []
 
 
 def _row_counts(summary: Summary) -> list[tuple[str, TableCell]]:
@@ -227,6 +237,12 @@ def _verified_text(summary: Summary) -> str:
     if found is None:
         return "not yet"
     return f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d}).{found.refuted_before()}".rstrip(".")
+
+
+def _voided_rows(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The voided trials; nothing if there are none."""
+    voided = tuple(plain_text(void_text(void)) for void in summary.voided)
+    return [("voided", voided)] if voided else []
 
 
 def best_trial_text(best: Any) -> str:
