@@ -35,7 +35,12 @@ def trials_frame(trials: Sequence[tables.Trial]) -> pd.DataFrame:
         | trial.params
         for trial in trials
     ]
-    return pd.DataFrame(rows, columns=[*_TRIAL, *searched])
+    frame = pd.DataFrame(rows, columns=[*_TRIAL, *searched])
+    for key in searched:  # a whole number that some trials lack, as where it is idle, stays one
+        values = [trial.params[key] for trial in trials if key in trial.params]
+        if len(values) < len(trials) and all(type(value) is int for value in values):
+            frame[key] = frame[key].astype("Int64")
+    return frame
 
 
 def epochs_frame(epochs: Iterable[tables.Epoch | EpochReport]) -> pd.DataFrame:
