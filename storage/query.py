@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, Text, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from storage.commands import ballast_command
@@ -90,6 +90,23 @@ def list_trials(store: Store, name: str, verdict: Verdict | None = None) -> list
         require_study_exists(session, store, name)
         rows = session.execute(query if verdict is None else query.where(Trial.verdict == verdict))
         return [TrialListItem._make(row) for row in rows]
+
+
+@retry_transient
+def best_seed_losses(store: Store, name: str, trial: int | None = None) -> dict[int, list[float]]:
+    """The losses of the seeds in the best epoch, by trial; only of trials of several seeds. `trial`: of that
+    one alone.
+    """
+    of_trial = (Epoch.study == Trial.study) & (Epoch.trial == Trial.number)
+    query = (
+        select(Trial.number, Epoch.seed_losses)
+        .join(Epoch, of_trial & (Epoch.epoch == Trial.best_epoch))
+        .where(Trial.study == name, type_coerce(Epoch.seed_losses, Text).contains(","))
+        .order_by(Trial.number)
+    )
+    with store.reading() as session:
+        found = session.execute(query if trial is None else query.where(Trial.number == trial))
+        return {row.number: row.seed_losses for row in found}
 
 
 @retry_transient

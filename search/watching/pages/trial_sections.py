@@ -55,15 +55,24 @@ def losses_of_parts(trial: tables.Trial, epochs: Sequence[tables.Epoch]) -> list
     are all of the trial's.
     """
     best = best_epoch(epochs, trial.best_epoch)
-    folds, seeds = (", ".join(map(loss_text, losses)) for losses in (fold_losses(best), seed_losses(best)))
+    folds, seeds = fold_losses(best), seed_losses(best)
     found = []
     if folds:
-        found.append(Paragraph(f"Loss of each fold in the best epoch: {folds}."))
+        text = ", ".join(map(loss_text, folds))
+        found.append(Paragraph(f"Loss of each fold in the best epoch: {text}."))
     if seeds:
-        spread = stdev(seed_losses(best))
-        text = f"Loss of each seed in the best epoch: {seeds}; standard deviation {loss_text(spread)}."
-        found.append(Paragraph(text))
+        found.append(Paragraph(f"Loss of each seed in the best epoch: {seed_spread_text(seeds)}."))
     return found
+
+
+def seed_deviation(losses: Sequence[float] | None) -> float | None:
+    """Return the standard deviation of the seeds' losses; None without several seeds."""
+    return stdev(losses) if losses else None
+
+
+def seed_spread_text(losses: Sequence[float]) -> str:
+    """Return the losses of two or more seeds, and how far they lie apart."""
+    return f"{', '.join(map(loss_text, losses))}; standard deviation {loss_text(stdev(losses))}"
 
 
 def origin_paragraphs(trial: tables.Trial) -> list[Paragraph]:

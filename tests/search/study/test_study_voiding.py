@@ -63,7 +63,7 @@ def test_the_best_is_another_one_afterwards_everywhere(run: Callable[..., OpenSt
     assert best is not None
     assert best.number != before.number
     for rule in ("robust", "value"):
-        chosen = choose_trials(study.store, "small", top=2, by=rule)  # type: ignore[arg-type]
+        chosen = choose_trials(study.store, "small", top=2, by=rule)
         assert before.number not in [each.trial.number for each in chosen]
     evidence = study_evidence(study.store, "small", best.number)
     assert not isinstance(evidence, str)
