@@ -10,6 +10,7 @@ from typing import Any
 
 from search.record.effective_rows import recorded_effective_rows, recorded_noise_floor
 from search.record.rival_facts import FittedRival, recorded_rival_losses, strongest_rival
+from search.record.setting_facts import SettingFacts, recorded_setting_facts
 from search.record.verification_answer import HOLDS, VerificationAnswer, newest_verification
 from search.record.voided_trials import void_to_json, voided_sentence
 from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
@@ -109,6 +110,11 @@ class Summary:
         return self.rival.skill_of(self.best.value)
 
     @property
+    def learned(self) -> SettingFacts | None:
+        """What the trials said about the settings when a run ended last."""
+        return recorded_setting_facts(self.study.facts, None if self.best is None else self.best.number)
+
+    @property
     def above_floor(self) -> bool:
         """Whether the best trial's skill on the validation rows is above both noise floors."""
         return self.best is not None and self.best.skill is not None and self.best.skill > self.floor
@@ -205,6 +211,7 @@ class Summary:
             "leak_warnings": self.warnings,
             "best_seed_losses": list(self.best_seed_losses),
             "voided": [void_to_json(void) for void in self.voided],
+            "settings": None if self.learned is None else self.learned.to_json(),
             "effective_rows": None if self.effective_rows is None else self.effective_rows.to_json(),
         }
 

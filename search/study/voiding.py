@@ -27,6 +27,7 @@ from search.sampling.tell import tell_message, worst_honest_loss
 from search.selection.selection_evidence import record_measured_floor
 from search.watching.publishing.study_publisher import is_published, publish_once
 from search.watching.publishing.trial_publisher import renew_note
+from search.watching.setting_facts import learn_about_settings
 from storage import evaluations, query, tables, voids
 from storage.commands import ballast_command
 from storage.engine import Store
@@ -115,6 +116,7 @@ def void_trial(store: Store, name: str, number: int, why: str) -> VoidedTrial:
     _renew_notes(store, with_it)
     for study in dict.fromkeys(study for study, _ in with_it):
         record_measured_floor(store, study)
+        learn_about_settings(store, study)
         publish_once(store, study)
     row, void = query.trial(store, name, number), voids.void_of(store, name, number)
     assert void is not None, "it was just recorded"

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses, rival_notes, shown_names
+from search.record.setting_facts import importance_text
 from search.record.voided_trials import void_text
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
@@ -180,6 +181,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         *([("searched if", tuple(map(plain_text, now.conditions)))] if now.conditions else []),
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
+        *_setting_rows(summary),
         *_voided_rows(summary),
     ]
 
@@ -237,6 +239,15 @@ def _verified_text(summary: Summary) -> str:
     if found is None:
         return "not yet"
     return f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d}).{found.refuted_before()}".rstrip(".")
+
+
+def _setting_rows(summary: Summary) -> list[tuple[str, TableCell]]:
+    """Which setting matters, and which of the best trial lie at an end; nothing before a run has ended."""
+    found = summary.learned
+    if found is None:
+        return []
+    ends = [("at an end", tuple(map(plain_text, found.ends)))] if found.ends else []
+    return [("importance", plain_text(importance_text(found.importances, found.scored))), *ends]
 
 
 def _voided_rows(summary: Summary) -> list[tuple[str, TableCell]]:

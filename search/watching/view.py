@@ -12,9 +12,10 @@ from search.errors import RequestError
 from search.record.continuation import resolve_from_store
 from search.record.row_mapping import recorded_settings
 from search.record.scored_forecasts import ScoredForecasts
+from search.record.setting_facts import SettingImportances
 from search.selection.forecasts_on_record import forecasts_on_record
 from search.selection.panel_result import PanelResult, best_of_panel
-from search.selection.setting_importances import SettingImportances, setting_importances
+from search.selection.setting_importances import scored_trials, setting_importances
 from search.selection.summary import Summary, summarise
 from search.selection.walk_forward_record import WalkForwardRecord, read_record
 from storage import evaluations, query, tables, walk_forwards
@@ -70,6 +71,11 @@ class StudyView:
         return setting_importances(self.trials, {one.key: one.effective for one in self.space})
 
     @property
+    def scored_count(self) -> int:
+        """The number of trials whose loss counts for the importances."""
+        return len(scored_trials(self.trials))
+
+    @property
     def study(self) -> tables.StudyRow:
         """The study's row."""
         return self.summary.study
@@ -97,7 +103,7 @@ def study_view(store: Store, name: str) -> StudyView:
         data=query.data_fingerprint(store, name),
         settings=recorded_settings(store, name),
         clamps=query.clamps(store, name),
-        space=_searched(store, name),
+        space=searched_dimensions(store, name),
         trials=trials,
         findings=findings,
         epochs=query.epochs_by_trial(store, name, drawn_trials(trials, summary.best, findings)),
@@ -138,10 +144,11 @@ def drawn_trials(
     return sorted(set(chosen))
 
 
-def _searched(store: Store, name: str) -> list[SearchedDimension]:
+def searched_dimensions(store: Store, name: str) -> list[SearchedDimension]:
+    """Read what a study searches; empty for a study of an older version, which did not store its file."""
     try:
         resolved = resolve_from_store(store, name)
-    except RequestError:  # a study of an older Ballast, which did not store its file
+    except RequestError:
         return []
     return [_one_searched(resolved, key) for key in resolved.space]
 
