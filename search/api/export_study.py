@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.config.objectives import SelectionRule
 from search.selection.choice import (
     ASKED_BY_NUMBER,
     ChosenTrial,
-    SelectionRule,
     accepted_trial,
     choose_trials,
 )
@@ -36,6 +36,8 @@ class ExportedTrial:
             "skill": trial.skill,
             "chosen_by": why.by,
             "lower_bound": None if why.bound is None else why.bound.low,
+            **({} if trial.objectives is None else {"objectives": trial.objectives}),
+            **({} if why.front is None else {"pareto": why.front.to_json()}),
             **({} if answer is None else {"verification": answer.to_json()}),
         }
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search.api.stores import store_url
+from search.config.objectives import SelectionRule
 from search.selection.candidates import Candidate, VerificationInterrupted
-from search.selection.choice import SelectionRule
 from search.selection.rerun import resolve_configuration
 from search.selection.trained_candidate import VerificationCallbacks
 from search.selection.verification import verify

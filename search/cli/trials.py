@@ -12,7 +12,7 @@ from search.terminal.text import say
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from search.terminal.result_tables import SuspiciousFindings, TrialLike
     from storage.engine import Store
@@ -42,7 +42,7 @@ def trials(
         str | None,
         typer.Option(
             metavar="KEY",
-            help="Sort by loss, skill, number, seconds, epochs or a searched setting, such as hidden_size.",
+            help="Sort by loss, skill, number, seconds, epochs, an objective or a setting, such as hidden_size.",
             show_default=False,
             autocompletion=trial_columns,
         ),
@@ -67,6 +67,7 @@ def trials(
 
     With --csv and --parquet, which write the columns of `Study.trials()`, nothing is listed.
     """
+    from search.selection.objectives import study_front
     from search.selection.trial_order import ordered_trials
     from storage import query
 
@@ -88,11 +89,15 @@ def trials(
     from search.terminal.result_tables import console, print_trials
 
     rows = ordered_trials(query.list_trials(opened, name, verdict), sort, best)
-    suspicions = query.suspicious_findings(opened, name)
+    suspicions, front = (
+        query.suspicious_findings(opened, name),
+        study_front(opened, query.study(opened, name)),
+    )
+    on_front = () if front is None else front.numbers
     if as_json:
-        print_json([_as_json(row, suspicions) for row in rows])
+        print_json([_as_json(row, suspicions, on_front) for row in rows])
     else:
-        print_trials(console(), rows, suspicions)
+        print_trials(console(), rows, suspicions, on_front)
 
 
 def _write(
@@ -139,8 +144,13 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
         say(f"ballast: {message}", to_stderr=True)
 
 
-def _as_json(row: "TrialLike", suspicions: "SuspiciousFindings") -> dict[str, Any]:
-    """A suspicious trial has one more key: the finding that made it so, with its value and limit."""
+def _as_json(
+    row: "TrialLike", suspicions: "SuspiciousFindings", front: "Collection[int]" = ()
+) -> dict[str, Any]:
+    """A suspicious trial has one more key: the finding that made it so, with its value and limit. A trial of
+    several objectives has their values, and whether it is on the Pareto front.
+    """
+    several = {"objectives": row.objectives, "pareto": row.number in front} if row.objectives else {}
     found = suspicions.get(row.number)
     extra = {"finding": found.kind, "value": found.value, "limit": found.threshold} if found else None
     return {
@@ -153,5 +163,6 @@ def _as_json(row: "TrialLike", suspicions: "SuspiciousFindings") -> dict[str, An
         "epochs": row.epochs,
         "duration_s": row.duration_s,
         "seed": row.seed,
+        **several,
         **({} if extra is None else {"suspicion": extra}),
     }

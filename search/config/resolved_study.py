@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from search.config.kept_frames import frame_names, frames_found
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, to_nested, validation_messages
+from search.config.objectives import LOSS_ALONE, OBJECTIVES
 from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
@@ -208,6 +209,8 @@ class ResolvedStudy:
             study[_PRUNER_MIN_TRIALS] = self.file.study.pruner_min_trials
         if self.file.study.metric is not None:
             study["study.metric"] = self.file.study.metric
+        if self.file.study.objectives != LOSS_ALONE:
+            study[OBJECTIVES] = list(self.file.study.objectives)
         parts = {
             "space": {key: dimension.to_json() for key, dimension in self.space.items()},
             "policy": {key: safe.to_json() for key, safe in self.policy.ranges.items()},

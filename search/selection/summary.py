@@ -12,6 +12,7 @@ from search.record.effective_rows import recorded_effective_rows, recorded_noise
 from search.record.rival_facts import FittedRival, recorded_rival_losses, strongest_rival
 from search.record.verification_answer import HOLDS, VerificationAnswer, newest_verification
 from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
+from search.selection.objectives import ParetoFront, study_front
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -48,6 +49,8 @@ class Summary:
     """The noise floor as last measured; None if it was not measured yet."""
     verified: VerificationAnswer | None = None
     """The newest answer of `ballast verify`."""
+    front: ParetoFront | None = None
+    """The Pareto front of a study of several objectives."""
 
     def __repr__(self) -> str:
         return f"<Summary of study {self.study.name!r}: {self.sentence()}>"
@@ -196,6 +199,7 @@ class Summary:
             "above_naive": self.above_naive,
             "leak_warnings": self.warnings,
             "effective_rows": None if self.effective_rows is None else self.effective_rows.to_json(),
+            "pareto": None if self.front is None else self.front.to_json(),
         }
 
 
@@ -213,6 +217,7 @@ def summarise(store: Store, name: str) -> Summary:
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),
         verified=newest_verification(store, name),
+        front=study_front(store, study),
     )
 
 

@@ -1,4 +1,4 @@
-"""Walk-forwards of whole searches: their blocks.
+"""Walk-forwards of whole searches: their blocks. Several objectives of a trial.
 
 Revision ID: 0005
 """
@@ -11,7 +11,8 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the table of blocks."""
+    """Add the table of blocks, and the objectives of a trial."""
+    op.add_column("ballast_trials", sa.Column("objectives", sa.Text(), nullable=True))
     op.create_table(
         "ballast_walk_forward_blocks",
         sa.Column("study", sa.Text(), nullable=False),
