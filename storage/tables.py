@@ -242,6 +242,8 @@ class Epoch(Base, kw_only=True):
     seconds: Mapped[float]
     fold_losses: Mapped[list[float]] = mapped_column(default_factory=list, server_default="[]")
     """Validation loss of each fold; empty in a record from before there were folds."""
+    seed_losses: Mapped[list[float]] = mapped_column(default_factory=list, server_default="[]")
+    """Validation loss of each seed; empty in a record from before a trial could have several."""
 
 
 class StoredValidationRows(Base, kw_only=True):
@@ -265,7 +267,8 @@ class Forecast(Base, kw_only=True):
     study: Mapped[str] = mapped_column(primary_key=True)
     trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     forecasts: Mapped[bytes]
-    """One forecast for each row of StoredValidationRows, packed by the caller."""
+    """One forecast of each seed for each row of StoredValidationRows, packed by the caller."""
+    seeds: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class Evaluation(Base, kw_only=True):
@@ -315,11 +318,11 @@ class WalkForwardBlockRow(Base, kw_only=True):
 
     study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
     walk_forward: Mapped[str]
-    """The name of the walk-forward, which no study has."""
+    """The name of the walk-forward; a study may have it too."""
     position: Mapped[int]
     """0-based, in the order of time."""
     plan: Mapped[dict[str, Any]]
-    """The options of the walk-forward, and the bounds of this block."""
+    """The options of the walk-forward, and the bounds of all its blocks."""
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
     result: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     rows: Mapped[bytes | None] = mapped_column(default=None)
@@ -349,6 +352,8 @@ class FindingRow(Base, kw_only=True):
     rows: Mapped[list[int]] = mapped_column(default_factory=list)
     cell: Mapped[str | None] = mapped_column(default=None)
     fold: Mapped[int] = mapped_column(default=0, server_default="0")
+    seed: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Which of the trial's seeds, 0-based."""
 
 
 class Artifact(Base, kw_only=True):
@@ -364,3 +369,42 @@ class Artifact(Base, kw_only=True):
     path: Mapped[str]
     sha256: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class VoidRow(Base, kw_only=True):
+    """A trial that somebody has voided after it ended, and what was said of it before.
+
+    The trial itself is `suspicious` from then on; its value and skill stay in its own row.
+    """
+
+    __tablename__ = "ballast_voids"
+    __table_args__ = (_of_trial(),)
+
+    study: Mapped[str] = mapped_column(primary_key=True)
+    trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    why: Mapped[str]
+    voided_at: Mapped[datetime]
+    voided_by: Mapped[str]
+    """`user@host`."""
+    verdict: Mapped[str]
+    """The verdict before, with its reasons and its message."""
+    reasons: Mapped[list[str]] = mapped_column(default_factory=list)
+    message: Mapped[str | None] = mapped_column(default=None)
+
+
+class ExportRow(Base, kw_only=True):
+    """A file or a model that was made from a trial, so that it can be named if the trial is voided."""
+
+    __tablename__ = "ballast_exports"
+    __table_args__ = (_of_trial(), Index(None, "study", "trial"))
+
+    id: Mapped[int] = mapped_column(init=False, repr=False, compare=False, primary_key=True)
+    study: Mapped[str]
+    trial: Mapped[int]
+    kind: Mapped[str]
+    """`file` (an exported configuration), `model` (a folder) or `registered` (a model in MLflow)."""
+    place: Mapped[str]
+    """An absolute path on the machine that wrote it, or name and version of a registered model."""
+    made_at: Mapped[datetime]
+    made_by: Mapped[str]
+    """`user@host`."""

@@ -21,8 +21,22 @@ from search.version import VERSION
 from trainer.text import PlainFormatter
 
 COMMANDS = (
-    *("init", "run", "worker", "check", "status", "trials", "compare", "explain", "export", "report"),
-    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "delete", "rename"),
+    *(
+        "init",
+        "run",
+        "walk_forward",
+        "worker",
+        "check",
+        "calibrate",
+        "status",
+        "trials",
+        "compare",
+        "explain",
+        "replay",
+        "export",
+        "report",
+    ),
+    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "void", "delete", "rename"),
     *("db", "doctor", "schema"),
 )
 

@@ -42,7 +42,7 @@ def trials(
         str | None,
         typer.Option(
             metavar="KEY",
-            help="Sort by loss, skill, number, seconds, epochs, an objective or a setting, such as hidden_size.",
+            help="Sort by loss, skill, number, seconds, epochs, an objective or a setting (hidden_size).",
             show_default=False,
             autocompletion=trial_columns,
         ),
@@ -89,15 +89,14 @@ def trials(
     from search.terminal.result_tables import console, print_trials
 
     rows = ordered_trials(query.list_trials(opened, name, verdict), sort, best)
-    suspicions, front = (
-        query.suspicious_findings(opened, name),
-        study_front(opened, query.study(opened, name)),
-    )
+    suspicions = query.suspicious_findings(opened, name)
+    of_seeds = query.best_seed_losses(opened, name)
+    front = study_front(opened, query.study(opened, name))
     on_front = () if front is None else front.numbers
     if as_json:
-        print_json([_as_json(row, suspicions, on_front) for row in rows])
+        print_json([_as_json(row, suspicions, of_seeds.get(row.number), on_front) for row in rows])
     else:
-        print_trials(console(), rows, suspicions, on_front)
+        print_trials(console(), rows, suspicions, of_seeds, on_front)
 
 
 def _write(
@@ -145,10 +144,13 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
 
 
 def _as_json(
-    row: "TrialLike", suspicions: "SuspiciousFindings", front: "Collection[int]" = ()
+    row: "TrialLike",
+    suspicions: "SuspiciousFindings",
+    seed_losses: "Sequence[float] | None" = None,
+    front: "Collection[int]" = (),
 ) -> dict[str, Any]:
-    """A suspicious trial has one more key: the finding that made it so, with its value and limit. A trial of
-    several objectives has their values, and whether it is on the Pareto front.
+    """A suspicious trial has one more key: the finding that made it so, with its value and limit; a trial of
+    several seeds their losses; a trial of several objectives their values, and whether it is on the front.
     """
     several = {"objectives": row.objectives, "pareto": row.number in front} if row.objectives else {}
     found = suspicions.get(row.number)
@@ -164,5 +166,6 @@ def _as_json(
         "duration_s": row.duration_s,
         "seed": row.seed,
         **several,
+        **({} if seed_losses is None else {"seed_losses": seed_losses}),
         **({} if extra is None else {"suspicion": extra}),
     }

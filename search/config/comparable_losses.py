@@ -14,6 +14,8 @@ def incomparable_losses(values: Mapping[str, Any], space: Mapping[str, Dimension
     """The key of the setting that is wrong, and why; None if all trials can be judged by one loss."""
     metric, searched = values.get(METRIC), space.get(LOSS)
     losses = searched.choices if isinstance(searched, Choices) else (values[LOSS],)
+    if searched is not None and searched.when:
+        losses = tuple(dict.fromkeys((*losses, values[LOSS])))  # where it is idle
     if searched is not None and metric is None:
         return LOSS, (
             f"{LOSS} is searched, and the losses of trials that differ in it cannot be compared; "

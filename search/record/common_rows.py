@@ -17,7 +17,7 @@ are rounded, and dividends rescale them."""
 
 @dataclass(frozen=True)
 class TrialForecasts:
-    """The forecasts (n,) of a trial for the validation rows of its study, standardised as these are."""
+    """The forecasts (seeds, n) of a trial for the validation rows of its study, standardised as these are."""
 
     name: str
     rows: ValidationRows
@@ -75,7 +75,7 @@ def common_rows(a: TrialForecasts, b: TrialForecasts) -> CommonRows:
         place = np.minimum(at[one], len(common) - 1)  # of rows that are not common nothing is kept
         own = (_own_unit(of_one.rows, values) for values in (of_one.values, of_one.rows.target))
         forecast, target = ((values - center[place]) / scale[place] for values in own)
-        return means(one, a.rows.loss.scaled(scale[place]).value(forecast, target))
+        return means(one, a.rows.loss.scaled(scale[place]).value(forecast, target).mean(axis=0))
 
     moments = moments_of(times[common % len(times)], common // len(times), a.rows.horizon)
     return CommonRows(moments, (losses(0, a), losses(1, b)))

@@ -7,7 +7,7 @@ training.
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -83,6 +83,18 @@ class ValidationRows:
     def losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
         """The losses (…, m) by moment of forecasts (…, n) by row; their mean is that of the rows."""
         return self.moments.means(self.row_losses(forecasts).T).T
+
+    def mean_losses(self, of_seeds: npt.NDArray[np.floating]) -> Floats:
+        """The losses (m,) by moment of forecasts (seeds, n): the mean of the seeds' losses, which is what the
+        loss of a trial means. The loss of their mean forecast is lower.
+        """
+        mean: Floats = self.losses(of_seeds).mean(axis=0)
+        return mean
+
+    def mean_row_losses(self, of_seeds: npt.NDArray[np.floating]) -> Floats:
+        """The same (n,) row by row."""
+        mean: Floats = self.row_losses(of_seeds).mean(axis=0)
+        return mean
 
     def by_time(self, values: Floats) -> Floats:
         """Values (m, …) by moment as values by distinct time, ascending; a moment that several folds hold out
@@ -160,14 +172,27 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
 
 
 def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """Forecasts (n,) of the validation rows by trial, for every trial that completed an epoch."""
-    return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
+    """Forecasts (n,) of the validation rows by trial, for every trial that completed an epoch: the mean of
+    its seeds'.
+    """
+    return {trial: mean_forecast(each) for trial, each in seed_forecasts(store, study).items()}
 
 
-def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
-    """Forecasts (n,) of the validation rows by one trial; None if it completed no epoch."""
+def seed_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
+    """The same of each seed, (seeds, n). The loss of a trial is the mean of their losses."""
+    return {row.trial: _of_seeds(row) for row in query.forecasts(store, study)}
+
+
+def trial_seed_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
+    """Forecasts (seeds, n) of the validation rows by one trial; None if it completed no epoch."""
     kept = query.forecast(store, study, trial)
-    return None if kept is None else _unpacked(kept.forecasts)
+    return None if kept is None else _of_seeds(kept)
+
+
+def mean_forecast(of_seeds: Forecasts) -> Forecasts:
+    """The mean (n,) of forecasts (seeds, n): what a model of these networks forecasts."""
+    mean: Forecasts = of_seeds.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def validation_rows_row(
@@ -203,21 +228,28 @@ def validation_rows_row(
 
 
 def forecast_rows(study: str, trial: int, forecasts_by_fold: Sequence[Forecasts]) -> list[tables.Forecast]:
-    """The row of a trial's forecasts of all folds; no row if it has none."""
+    """The row of a trial's forecasts (seeds, rows) of all folds; no row if it has none."""
     if not forecasts_by_fold:
         return []
-    return [tables.Forecast(study=study, trial=trial, forecasts=_packed(np.concatenate(forecasts_by_fold)))]
+    of_seeds = np.concatenate(forecasts_by_fold, axis=1)
+    packed = _packed(of_seeds.ravel())
+    return [tables.Forecast(study=study, trial=trial, forecasts=packed, seeds=len(of_seeds))]
 
 
 def copied_forecasts(store: Store, source: tables.Trial, study: str, trial: int) -> list[tables.Forecast]:
     """The forecasts of one trial, as those of another."""
     kept = query.forecast(store, source.study, source.number)
-    return [] if kept is None else [tables.Forecast(study=study, trial=trial, forecasts=kept.forecasts)]
+    return [] if kept is None else [replace(kept, study=study, trial=trial)]
 
 
 def _packed(values: Forecasts) -> bytes:
     """All first bytes, then all second ones: signs and exponents are similar and compress better."""
     return zlib.compress(values.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
+
+
+def _of_seeds(row: tables.Forecast) -> Forecasts:
+    with damaged_if_unreadable("a trial's forecasts on record"):
+        return _unpacked(row.forecasts).reshape(row.seeds, -1)
 
 
 def _unpacked(packed: bytes) -> Forecasts:

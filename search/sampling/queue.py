@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.config.space import Dimension, clamp_to_space
 
-_FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
+FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
 REQUESTED = "enqueued"
 """The user attribute with the requested values of a configuration that was clamped."""
 
@@ -26,7 +26,7 @@ REQUESTED = "enqueued"
 def queued_params(trial: FrozenTrial | optuna.Trial) -> dict[str, Any] | None:
     """The values that were queued by a user or for a retry; None if the sampler draws the whole trial."""
     frozen = trial._cached_frozen_trial if isinstance(trial, optuna.Trial) else trial
-    return frozen.system_attrs.get(_FIXED)
+    return frozen.system_attrs.get(FIXED)
 
 
 def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -40,12 +40,14 @@ def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str
     inside, clamps = clamp_to_space(space, requested)
     if clamps:
         storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
-        storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
+        storage.set_trial_system_attr(waiting._trial_id, FIXED, dict(inside))
 
 
 def requested_params(trial: optuna.Trial) -> dict[str, Any]:
-    """The requested values of a trial: its parameters, but the original ones if they were clamped."""
-    return {**trial.params, **trial.user_attrs.get(REQUESTED, {})}
+    """The requested values of a trial: its parameters, but the original ones if they were clamped; and the
+    queued values of settings that are idle with its other values.
+    """
+    return {**(queued_params(trial) or {}), **trial.params, **trial.user_attrs.get(REQUESTED, {})}
 
 
 def was_queued(trial: optuna.Trial) -> bool:
@@ -53,14 +55,14 @@ def was_queued(trial: optuna.Trial) -> bool:
     return queued_params(trial) is not None
 
 
-def suggest_value(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
-    """Have Optuna choose the value of one dimension."""
+def suggest_value(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Have Optuna choose the value of one dimension, and return it."""
     match distribution:
         case FloatDistribution(low=low, high=high, log=log, step=step):
-            trial.suggest_float(name, low, high, log=log, step=step)
+            return trial.suggest_float(name, low, high, log=log, step=step)
         case IntDistribution(low=low, high=high, log=log, step=step):
-            trial.suggest_int(name, low, high, log=log, step=step)
+            return trial.suggest_int(name, low, high, log=log, step=step)
         case CategoricalDistribution(choices=choices):
-            trial.suggest_categorical(name, choices)
+            return trial.suggest_categorical(name, choices)
         case _:
             raise TypeError(f"{name} has a distribution of an unknown kind, {distribution}")

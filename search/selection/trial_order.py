@@ -54,7 +54,8 @@ def ordered_trials(
 
     `sort` is `loss`, `skill`, `number`, `seconds`, `epochs`, an objective, or a searched setting by its key
     or the end of it. Low values come first, of `skill` high ones, and trials without a value last; numbers
-    come before text. None: in order of numbers, the `best` in order of loss. Raises RequestError for another `sort`.
+    come before text. None: in order of numbers, the `best` in order of loss. Raises RequestError for another
+    `sort`.
     """
     chosen = sorted(trials, key=lambda trial: trial.number)
     if best is not None:

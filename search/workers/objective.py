@@ -20,6 +20,7 @@ from search.sampling.ask import AskedTrial
 from search.sampling.loss_first import report_loss, should_prune
 from search.sampling.queue import queued_params, requested_params, was_queued
 from search.sampling.retry import retry_origin
+from search.seeds import seeds_of_trial
 from search.selection.objectives import measured_objectives
 from search.store_files import log_to_file
 from search.study import backend
@@ -35,7 +36,7 @@ from search.workers.cached_trials import (
 from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
-from storage.verdicts import CONCLUSIVE, Verdict
+from storage.verdicts import CONCLUSIVE, VOIDED, Verdict
 from trainer.atomic_files import remove_file
 from trainer.training.result import EpochReport, Finding, TrialResult
 
@@ -184,8 +185,8 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
         objectives=objectives,
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    folds = () if result is None else row_mapping.best_folds(result.epochs, result.best_epoch)
-    backend.conclude_trial(study.backend, trial, judgement, value, skill, folds=folds, objectives=objectives)
+    best = None if result is None else row_mapping.best_epoch(result.epochs, result.best_epoch)
+    backend.conclude_trial(study.backend, trial, judgement, value, skill, best=best, objectives=objectives)
     if judgement.verdict in CONCLUSIVE:
         remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
@@ -196,20 +197,20 @@ def _copy(context: TrialContext, trial: optuna.Trial, state: _TrialState, cached
     """Give the trial the result of the cached trial, epoch by epoch, as if it had been trained."""
     study, row = context.study, state.row
     epochs = cached_epochs(study.store, cached, trial.number)
-    for epoch in epochs:
+    for epoch in () if VOIDED in cached.reasons else epochs:
         report_loss(trial, epoch.validation_loss, epoch.epoch)
     seconds = time.monotonic() - state.started
     judgement = finish_cached_trial(
         study.store, row, cached, epochs, worker=context.worker, duration_s=seconds
     )
-    folds = row_mapping.best_folds(epochs, cached.best_epoch)
+    best = row_mapping.best_epoch(epochs, cached.best_epoch)
     backend.conclude_trial(
         study.backend,
         trial,
         judgement,
         cached.value,
         cached.skill,
-        folds=folds,
+        best=best,
         objectives=cached.objectives,
     )
     context.progress.trial_ended(
@@ -262,7 +263,7 @@ def _fit(
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
         metric=study.data.metric,
-        seed=state.row.seed,
+        seed=seeds_of_trial(state.row.seed, resolved.seeds),
         on_epoch=on_epoch,
         on_finding=on_finding,
         should_stop=context.should_stop,

@@ -13,6 +13,8 @@ of these cases holds:
 
 A worker takes a trial over by replacing the dead owner's name with its own, which only one worker can do. If
 that worker dies as well, it is the dead owner, and the table holds again.
+
+Trials that somebody voids meanwhile are settled by search/study/voiding.py.
 """
 
 import logging
@@ -158,10 +160,9 @@ def _recover(backend: StudyBackend, frozen: FrozenTrial, me: str, is_gone: Calla
             judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
         else:
             _finish(backend, row, me, _DIED)
-        folds = row_mapping.best_folds(query.epochs(backend.store, backend.name, row.number), row.best_epoch)
-        conclude_trial(
-            backend, trial, judgement, row.value, row.skill, folds=folds, objectives=row.objectives
-        )
+        epochs = query.epochs(backend.store, backend.name, row.number)
+        best = row_mapping.best_epoch(epochs, row.best_epoch)
+        conclude_trial(backend, trial, judgement, row.value, row.skill, best=best, objectives=row.objectives)
     except _SETTLED_ALREADY:
         return False  # another worker was quicker, or the owner, which was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)

@@ -13,7 +13,7 @@ def pareto_front(points: Sequence[Sequence[float]]) -> list[int]:
     equal in all coordinates, the first alone is on the front. All numbers must be finite.
     """
     found: list[int] = []
-    values = np.asarray(points, np.float64).reshape(len(points), -1)
+    values = np.asarray(points, np.float64)
     for i, point in enumerate(values):
         no_higher = (values <= point).all(axis=1)
         beats = no_higher & (values < point).any(axis=1)
