@@ -1,14 +1,13 @@
 """Which objectives a study can have, and the one sentence that refuses each of the others."""
 
-from pathlib import Path
-
 import pytest
 
+from search.config.files.shipped import CONFIGS
 from search.config.resolve import resolve
 from search.config.resolved_study import ResolvedStudy
 from search.errors import ConfigError
 
-SMOKE = Path("configs/studies/smoke.yaml")
+SMOKE = CONFIGS / "studies/smoke.yaml"
 """Its target is a volatility, its split a holdout."""
 
 

@@ -47,11 +47,10 @@ def test_optuna_refuses_reports_and_pruning_with_two_directions() -> None:
 
 def test_tpe_of_optuna_fails_on_a_pruned_trial_with_reports_and_two_directions() -> None:
     study = optuna.create_study(directions=["minimize"] * 2, sampler=TPESampler(seed=0, n_startup_trials=1))
-    for _ in range(2):
-        trial = study.ask()
-        trial.suggest_float("x", 0, 1)
-        study._storage.set_trial_intermediate_value(trial._trial_id, 0, 0.5)
-        study.tell(trial, state=TrialState.PRUNED)
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    study._storage.set_trial_intermediate_value(trial._trial_id, 0, 0.5)
+    study.tell(trial, state=TrialState.PRUNED)
     with pytest.raises(RuntimeError, match="single direction cannot be retrieved"):
         study.ask().suggest_float("x", 0, 1)
 
