@@ -44,6 +44,7 @@ class TrialListItem(NamedTuple):
     epochs: int
     duration_s: float | None
     seed: int
+    objectives: dict[str, Any] | None = None
 
 
 @retry_transient

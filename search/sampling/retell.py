@@ -34,10 +34,11 @@ def retell(session: Session, study: str, number: int, message: TellMessage, reas
     rungs = (attribute.trial_id == of_trial) & attribute.key.startswith(_RUNG, autoescape=True)
     session.execute(delete(attribute).where(rungs))
     if message.value is not None:
-        value = models.TrialValueModel.value_to_stored_repr(message.value)
-        session.add(
-            models.TrialValueModel(trial_id=of_trial, objective=0, value=value[0], value_type=value[1])
-        )
+        for objective, told in enumerate((message.value, *message.others)):
+            value, kind = models.TrialValueModel.value_to_stored_repr(told)
+            session.add(
+                models.TrialValueModel(trial_id=of_trial, objective=objective, value=value, value_type=kind)
+            )
     if message.constraint is not None:
         write_trial_attributes(session, of_trial, {f"{_CONSTRAINTS_KEY}:{CONSTRAINT}": message.constraint})
     write_trial_user_attributes(session, of_trial, {"verdict": "suspicious", "reasons": reasons})

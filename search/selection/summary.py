@@ -14,6 +14,7 @@ from search.record.setting_facts import SettingFacts, recorded_setting_facts
 from search.record.verification_answer import HOLDS, VerificationAnswer, newest_verification
 from search.record.voided_trials import void_to_json, voided_sentence
 from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
+from search.selection.objectives import ParetoFront, study_front
 from storage import query, tables, voids
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -54,6 +55,8 @@ class Summary:
     """The losses of the best trial's seeds; empty for one seed."""
     voided: Sequence[tables.VoidRow] = ()
     """The trials that somebody has voided, by number."""
+    front: ParetoFront | None = None
+    """The Pareto front of a study of several objectives."""
 
     def __repr__(self) -> str:
         return f"<Summary of study {self.study.name!r}: {self.sentence()}>"
@@ -213,6 +216,7 @@ class Summary:
             "voided": [void_to_json(void) for void in self.voided],
             "settings": None if self.learned is None else self.learned.to_json(),
             "effective_rows": None if self.effective_rows is None else self.effective_rows.to_json(),
+            "pareto": None if self.front is None else self.front.to_json(),
         }
 
 
@@ -231,6 +235,7 @@ def summarise(store: Store, name: str) -> Summary:
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),
         verified=newest_verification(store, name),
+        front=study_front(store, study),
         best_seed_losses=tuple(losses for each in of_seeds.values() for losses in each),
         voided=voids.voids(store, name),
     )

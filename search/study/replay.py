@@ -23,6 +23,7 @@ from search.machine import machine_facts
 from search.process_identity import WORKER
 from search.record.continuation import resolve_from_store
 from search.sampling.ask import draw
+from search.sampling.loss_first import load_optuna_study
 from search.sampling.optuna_storage import direct_storage
 from search.sampling.queue import queued_params
 from search.sampling.samplers import sampler_versions
@@ -154,7 +155,7 @@ def replay_study(
     rows = query.trials(store, name) if trial is None else [query.trial(store, name, trial)]
     resolved = resolve_from_store(store, name)
     require_not_orphaned(store, name)
-    study = optuna.load_study(study_name=name, storage=direct_storage(store))
+    study = load_optuna_study(name, direct_storage(store))
     replayer = _Replayer(resolved, study, query.study(store, name).versions)
     done = []
     for row in rows:
@@ -171,7 +172,7 @@ class _Replayer:
         self._keys = [*to_distributions(self._space)]
         self._trials = study.get_trials(deepcopy=False)
         self._storage = _StorageOfOneTrial(study)
-        self._study = optuna.Study(study.study_name, cast(BaseStorage, self._storage))
+        self._study = load_optuna_study(study.study_name, cast(BaseStorage, self._storage))
 
     def replay(self, row: tables.Trial) -> ReplayedTrial:
         """The answer for one trial on record."""

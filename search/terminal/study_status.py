@@ -32,6 +32,8 @@ RUNNING_COLUMNS = (
     TableColumn("lr", right=True),
 )
 """The columns of running trials; `epoch_count_text` and `epoch_cells` fill them."""
+_FRONT_LINES = 10
+"""Trials of the Pareto front that are listed."""
 _FINDING_KEYS = (
     *("seed", "fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
     *("message", "parameter", "cell"),
@@ -174,6 +176,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("workers", _worker_cells(now.active_workers)),
         *_loss_row(summary),
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
+        *_front_rows(summary),
         *_seed_row(summary),
         *_rival_rows(summary),
         ("pace", _pace(now)),
@@ -184,6 +187,23 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         *_setting_rows(summary),
         *_voided_rows(summary),
     ]
+
+
+def _front_rows(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The Pareto front, a line for each trial; nothing for a study of one objective."""
+    front = summary.front
+    if front is None:
+        return []
+    if not front.trials:
+        return [("front", "none yet")]
+    shown, left = front.trials[:_FRONT_LINES], len(front.trials) - _FRONT_LINES
+    knee = front.knee.number
+    lines = [
+        f"trial {trial.number}{' (knee)' if trial.number == knee else ''}: {front.text(trial)}"
+        for trial in shown
+    ]
+    more = [f"and {left} more: see --json"] if left > 0 else []
+    return [("front", tuple(map(plain_text, [*lines, *more])))]
 
 
 def _loss_row(summary: Summary) -> list[tuple[str, TableCell]]:
