@@ -21,7 +21,7 @@ from storage.engine import Store
 from trainer.data.arrays import Rows
 from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset
-from trainer.losses import Loss, recorded_loss
+from trainer.losses import Loss, point_forecast, recorded_loss
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import Rivals, rival_losses
 
@@ -46,7 +46,7 @@ class ValidationRows:
     """The fold of each row, 0-based; a row that several folds hold out occurs several times."""
     target: Floats
     baselines: Mapping[str, Floats]
-    """Naive forecasts (n,) by name."""
+    """Naive forecasts by name, (n,), or of several quantiles (n, outputs), as all forecasts here."""
     unit_mean: Floats
     unit_std: Floats
     baseline: str
@@ -56,7 +56,7 @@ class ValidationRows:
     loss: Loss
     """What the study is judged by, in the unit of the rows. Losses are computed from the forecasts."""
     rivals: Mapping[str, Floats] = field(default_factory=dict)
-    """Forecasts (n,) of the rivals by name; empty for a study of an older version."""
+    """Forecasts of the rivals by name; empty for a study of an older version."""
     offsets: npt.NDArray[np.int64] | None = None
     """Seconds (n,) from UTC to the source's clock; None if the times are naive or in UTC."""
     series: Rows | None = None
@@ -76,13 +76,19 @@ class ValidationRows:
         return self.losses(self.baselines[self.baseline])
 
     def row_losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
-        """The losses of forecasts (…, n), row by row."""
+        """The losses (…, n) of forecasts (…, n) or (…, n, outputs), row by row."""
         losses: Floats = self.loss.value(forecasts, self.target)
         return losses
 
     def losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
-        """The losses (…, m) by moment of forecasts (…, n) by row; their mean is that of the rows."""
+        """The losses (…, m) by moment of forecasts by row; their mean is that of the rows."""
         return self.moments.means(self.row_losses(forecasts).T).T
+
+    def own_unit(self, values: npt.NDArray[np.floating]) -> Floats:
+        """Targets (n,), or the point forecasts (n,) of any forecasts, in the target's own unit."""
+        point = values if values.ndim == 1 else point_forecast(values, self.loss)
+        own: Floats = point.astype(np.float64) * self.unit_std + self.unit_mean
+        return own
 
     def by_time(self, values: Floats) -> Floats:
         """Values (m, …) by moment as values by distinct time, ascending; a moment that several folds hold out
@@ -160,14 +166,22 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
 
 
 def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """Forecasts (n,) of the validation rows by trial, for every trial that completed an epoch."""
-    return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
+    """Forecasts (n,) or (n, outputs) of the validation rows by trial, for every trial that completed an
+    epoch.
+    """
+    outputs = _outputs(store, study)
+    return {row.trial: _unpacked(row.forecasts, outputs) for row in query.forecasts(store, study)}
 
 
 def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
-    """Forecasts (n,) of the validation rows by one trial; None if it completed no epoch."""
+    """Those of one trial; None if it completed no epoch."""
     kept = query.forecast(store, study, trial)
-    return None if kept is None else _unpacked(kept.forecasts)
+    return None if kept is None else _unpacked(kept.forecasts, _outputs(store, study))
+
+
+def _outputs(store: Store, study: str) -> int:
+    """How many numbers a forecast on record has: as many as the loss that judges the study needs."""
+    return recorded_loss(query.study(store, study).facts.get("metric")).outputs
 
 
 def validation_rows_row(
@@ -220,8 +234,8 @@ def _packed(values: Forecasts) -> bytes:
     return zlib.compress(values.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
-def _unpacked(packed: bytes) -> Forecasts:
+def _unpacked(packed: bytes, outputs: int) -> Forecasts:
     with damaged_if_unreadable("a trial's forecasts on record"):
         planes = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(4, -1)
         values: Forecasts = np.ascontiguousarray(planes.T).view("<f4").ravel().astype(np.float32)
-        return values
+        return values if outputs == 1 else values.reshape(-1, outputs)

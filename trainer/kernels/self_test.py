@@ -15,8 +15,9 @@ from trainer.kernels.workspace import GATES, Array, workspace
 log = logging.getLogger("ballast.trainer")
 
 FUNCTIONS: tuple[Any, ...] = (
-    *(compiled._layer, compiled._rows, compiled._inputs, compiled._multiply, compiled._recur),
+    *(compiled._layer, compiled._head, compiled._rows, compiled._inputs, compiled._multiply, compiled._recur),
     *(compiled.forward, compiled.squared_error, compiled.weighted_squared_error, compiled.other_loss),
+    compiled.pinball,
     *(compiled._recur_back, compiled.backward),
     *(compiled.norm, compiled.update),
 )

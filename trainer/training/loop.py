@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -188,7 +189,10 @@ def _result(trial: TrainingState, outcome: Outcome, seed: int, resumed_from: int
 
 
 def _fold(number: int, data: Dataset, config: TrialConfig, metric: Loss | None, device: torch.device) -> Fold:
-    losses = TrialLosses(data.in_units(config.loss), data.in_units(metric or config.loss))
+    loss, start = data.in_units(config.loss), ()
+    if loss.outputs > 1:
+        start = tuple(loss.best_constant(data.target[data.fitting].astype(np.float64)).tolist())
+    losses = TrialLosses(loss, data.in_units(metric or config.loss), start)
     return Fold(
         number,
         data,

@@ -175,7 +175,13 @@ def test_weights_that_are_no_safetensors_are_one_sentence(save: Save, tmp_path: 
 
 
 EDITS: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (
-    (lambda model: model.update(format=5), r"has format 5, and this Ballast knows 4; use the Ballast"),
+    (lambda model: model.update(format=6), r"has format 6, and this Ballast knows 5; use the Ballast"),
+    (lambda model: model.update(format=5), r"it is not as it was written"),
+    (lambda model: model.update(loss={"name": "mape"}), r"it is not as it was written"),
+    (
+        lambda model: model.update(format=5, loss={"name": "quantile", "quantiles": [0.1, 0.9]}),
+        r"it is not as it was written",
+    ),
     (lambda model: model.update(format=2), r"model\.json: it is not as it was written"),
     (lambda model: model["provenance"].update(seeds=[1]), r"does not hold the weights that model\.json"),
     (lambda model: model["rows"].update(test_until="soon"), r"rows\.test_until is not as it was written"),
