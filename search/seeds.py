@@ -11,6 +11,12 @@ def trial_seed(study_seed: int, ordinal: int) -> int:
     return int(np.random.SeedSequence([study_seed, ordinal]).generate_state(1)[0])
 
 
+def seeds_of_trial(seed: int, count: int) -> tuple[int, ...]:
+    """The seeds of a trial that is trained with several; the first one is the trial's own, `seed`."""
+    more = np.random.SeedSequence([seed], spawn_key=(3,)).generate_state(count - 1, np.uint32)
+    return (seed, *map(int, more))
+
+
 def sampler_seed(study_seed: int, ordinal: int) -> int:
     """The seed of the draws that choose a trial's parameters."""
     return int(np.random.SeedSequence([study_seed, ordinal], spawn_key=(1,)).generate_state(1)[0])

@@ -79,6 +79,10 @@ def dimension_text(value: Any) -> str:
     """The values of a dimension: `1e-05 to 0.01 (log)`, `one of 16, 32, 64`; any other value as it is."""
     if not isinstance(value, dict):
         return short_value(value)
+    if isinstance(value.get("when"), dict):
+        bare = {name: part for name, part in value.items() if name != "when"}
+        conditions = (f"{key} is {_condition_text(wanted)}" for key, wanted in value["when"].items())
+        return f"{dimension_text(bare)}, if {' and '.join(conditions)}"
     if set(value) == {"choices"} and isinstance(value["choices"], list):
         return f"one of {', '.join(map(short_value, value['choices']))}"
     if not {"low", "high"} <= set(value) <= {"low", "high", "log", "step"}:
@@ -86,6 +90,14 @@ def dimension_text(value: Any) -> str:
     step = f", in steps of {short_value(value['step'])}" if value.get("step") is not None else ""
     scale = " (log)" if value.get("log") else ""
     return f"{short_value(value['low'])} to {short_value(value['high'])}{step}{scale}"
+
+
+def _condition_text(wanted: Any) -> str:
+    """`2 or 3`, `at least 2`."""
+    if not isinstance(wanted, dict):
+        return " or ".join(map(short_value, wanted)) if isinstance(wanted, list) else short_value(wanted)
+    bounds = (("at least", wanted.get("low")), ("at most", wanted.get("high")))
+    return " and ".join(f"{word} {short_value(bound)}" for word, bound in bounds if bound is not None)
 
 
 def refused_number(found: "tables.FindingRow") -> str:

@@ -82,8 +82,10 @@ def _rate_changed(result: TrialResult) -> list[str]:
     if not result.effective:
         return []  # stopped before its first step
     found = []
-    for fold, final in enumerate(result.final_learning_rates):
-        findings = [finding for finding in result.findings if finding.fold == fold]
+    folds = len(result.final_learning_rates) // max(1, len(result.seeds))
+    for number, final in enumerate(result.final_learning_rates):
+        place = divmod(number, folds)
+        findings = [finding for finding in result.findings if (finding.seed, finding.fold) == place]
         rates_left = [
             result.effective["models.gru.learning_rate"],
             *(finding.lr_after for finding in findings),

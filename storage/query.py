@@ -251,6 +251,14 @@ def mean_duration(store: Store, name: str) -> float | None:
 
 
 @retry_transient
+def trial_seconds(store: Store, name: str) -> float:
+    """The seconds that all ended trials of a study took together; those of copied results do not count."""
+    own = (Trial.study == name) & Trial.source_study.is_(None)
+    with store.reading() as session:
+        return float(session.scalar(select(func.sum(Trial.duration_s)).where(own)) or 0.0)
+
+
+@retry_transient
 def next_number(store: Store, name: str) -> int:
     """One more than the highest number of a trial on record; 0 without any."""
     with store.reading() as session:

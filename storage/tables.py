@@ -239,6 +239,8 @@ class Epoch(Base, kw_only=True):
     seconds: Mapped[float]
     fold_losses: Mapped[list[float]] = mapped_column(default_factory=list, server_default="[]")
     """Validation loss of each fold; empty in a record from before there were folds."""
+    seed_losses: Mapped[list[float]] = mapped_column(default_factory=list, server_default="[]")
+    """Validation loss of each seed; empty in a record from before a trial could have several."""
 
 
 class StoredValidationRows(Base, kw_only=True):
@@ -262,7 +264,8 @@ class Forecast(Base, kw_only=True):
     study: Mapped[str] = mapped_column(primary_key=True)
     trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     forecasts: Mapped[bytes]
-    """One forecast for each row of StoredValidationRows, packed by the caller."""
+    """One forecast of each seed for each row of StoredValidationRows, packed by the caller."""
+    seeds: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class Evaluation(Base, kw_only=True):
@@ -302,6 +305,27 @@ class Evaluation(Base, kw_only=True):
     """The series that the rows come from, packed by the caller; None in a record from before it was kept."""
 
 
+class WalkForwardBlockRow(Base, kw_only=True):
+    """One block of a walk-forward. Its study searched on the rows before the block; all rows with the same
+    `walk_forward` are one record. Result and rows are None until the block is finished.
+    """
+
+    __tablename__ = "ballast_walk_forward_blocks"
+    __table_args__ = (Index("ix_ballast_walk_forward_blocks_walk_forward", "walk_forward", "position"),)
+
+    study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
+    walk_forward: Mapped[str]
+    """The name of the walk-forward; a study may have it too."""
+    position: Mapped[int]
+    """0-based, in the order of time."""
+    plan: Mapped[dict[str, Any]]
+    """The options of the walk-forward, and the bounds of all its blocks."""
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
+    result: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    rows: Mapped[bytes | None] = mapped_column(default=None)
+    """Times, targets and forecasts of the block's rows, packed by the caller."""
+
+
 class FindingRow(Base, kw_only=True):
     """What the guard detected in a trial, and what it did. Equal learning rates: it was not cut."""
 
@@ -325,6 +349,8 @@ class FindingRow(Base, kw_only=True):
     rows: Mapped[list[int]] = mapped_column(default_factory=list)
     cell: Mapped[str | None] = mapped_column(default=None)
     fold: Mapped[int] = mapped_column(default=0, server_default="0")
+    seed: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Which of the trial's seeds, 0-based."""
 
 
 class Artifact(Base, kw_only=True):

@@ -53,6 +53,27 @@ def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
+class RandomStream:
+    """The random numbers of one seed, where several seeds take turns on `device`."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._device = device
+        torch.manual_seed(seed)
+        self.state = random_state(device)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Draw from this stream; the next use goes on where this one ends."""
+        set_random_state(self.state, self._device)
+        yield
+        self.state = random_state(self._device)
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from `state` at the next use."""
+        set_random_state(state, self._device)  # raises if it is no state of this device
+        self.state = state
+
+
 def find_device(name: str) -> torch.device:
     """The device of this name. Raises TrainerError if this machine does not have it."""
     # cuBLAS is deterministic only with a fixed workspace, and reads this variable when CUDA starts.

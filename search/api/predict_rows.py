@@ -44,7 +44,9 @@ def predict_rows(
     is_frame = not isinstance(data, str | Path)
     series_in = FRAME_SERIES if is_frame and files_are_series(model.description) else None
     with _as_source(data, model.description.data.time_columns[0]) as source:
-        shown = source if isinstance(data, str | Path) else "data"
+        shown = "data" if is_frame else source
+        if series_in is not None:
+            _require_column(source, series_in, model.folder)
         try:
             found = forecast_table(
                 model,
@@ -55,12 +57,6 @@ def predict_rows(
                 series_in=series_in,
             )
         except DataError as error:
-            if series_in is not None and f"column {series_in!r} is missing" in str(error):
-                raise RequestError(
-                    f"the model in {model.folder} was trained on a file for each series, and data has no "
-                    f"column {series_in!r} that says which series a row is of; add it with the names of the "
-                    "files, such as AAPL, or give the files: 'prices/*.csv'"
-                ) from None
             raise type(error)(str(error).replace(source, shown)) from None  # a frame's file is gone by then
     if not len(found.times):
         raise AnswerIsNo(_no_forecast(found, shown, model.description.data.seq_len).replace(source, shown))
@@ -73,6 +69,18 @@ def predict_rows(
             f"{_age_text(age)} old, and --max-age allows {max_age}; get newer rows, then predict again"
         )
     return _without_old_series(found, oldest, str(max_age))
+
+
+def _require_column(kept: str, series_in: str, folder: Path) -> None:
+    """Raise RequestError if the kept frame has no column that says which series a row is of."""
+    import pyarrow.parquet as pq
+
+    if series_in not in pq.read_schema(kept).names:
+        raise RequestError(
+            f"the model in {folder} was trained on a file for each series, and data has no column "
+            f"{series_in!r} that says which series a row is of; add it with the names of the files, such as "
+            "AAPL, or give the files: 'prices/*.csv'"
+        )
 
 
 def _without_old_series(found: Forecasts, oldest: float, max_age: str) -> Forecasts:

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.api.stores import store_url
-from search.selection.model_saving import require_can_save, require_confirmed, save_trained_model
+from search.selection.model_saving import (
+    require_can_save,
+    require_confirmed,
+    require_one_network,
+    save_trained_model,
+)
 from search.selection.rerun import Rerun, rerun, resolve_configuration
 from search.signals import stop_request
 from storage.engine import Store, open_store
@@ -93,6 +98,8 @@ def train_configuration(
     """
     if save is not None:
         require_can_save(save, onnx=onnx)
+    if onnx:
+        require_one_network(resolve_configuration(config, sets, policy=policy))
 
     def show(report: EpochReport) -> bool:
         if on_epoch is not None:

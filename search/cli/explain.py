@@ -68,14 +68,14 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
     from search.record.artifacts import find_artifact, missing_file_message
     from search.terminal.result_tables import console, guard_finding_table
     from search.terminal.styles import plain_text, verdict_cell
-    from search.watching.pages.trial_sections import fold_losses_paragraph
+    from search.watching.pages.trial_sections import losses_of_parts
     from storage import query
     from trainer.text import printable
 
     row, screen = query.trial(store, name, number), console()
     reason = plain_text("" if row.verdict is None else f": {row.message}")
     screen.print(plain_text(f"trial {number} is ") + verdict_cell(row.verdict) + reason)
-    for paragraph in fold_losses_paragraph(row, query.epochs(store, name, number)):
+    for paragraph in losses_of_parts(row, query.epochs(store, name, number)):
         screen.print(plain_text(paragraph.text), soft_wrap=True)
     for artifact in query.artifacts(store, name, number):
         found = find_artifact(store, artifact)

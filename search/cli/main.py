@@ -21,7 +21,19 @@ from search.version import VERSION
 from trainer.text import PlainFormatter
 
 COMMANDS = (
-    *("init", "run", "worker", "check", "status", "trials", "compare", "explain", "export", "report"),
+    *(
+        "init",
+        "run",
+        "walk_forward",
+        "worker",
+        "check",
+        "status",
+        "trials",
+        "compare",
+        "explain",
+        "export",
+        "report",
+    ),
     *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "delete", "rename"),
     *("db", "doctor", "schema"),
 )

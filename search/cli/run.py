@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 _EPILOG = "Example: ballast run sample:sp500-volatility --set training.epochs=10 --trials 40"
 
-_Trials = Annotated[str | None, typer.Option(metavar="N", help="Number of trials of the whole study.")]
-_Timeout = Annotated[
+Trials = Annotated[str | None, typer.Option(metavar="N", help="Number of trials of the whole study.")]
+Timeout = Annotated[
     str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
 ]
-_Workers = Annotated[
+Workers = Annotated[
     int | None,
     typer.Option(
         min=1, max=MAX_WORKERS, metavar="N", help="Processes that share the trials; 1 if not given."
     ),
 ]
-_Devices = Annotated[
+Devices = Annotated[
     str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
 ]
 _Engine = Annotated[
@@ -67,10 +67,10 @@ def register(app: typer.Typer) -> None:
 def run(
     study: StudyPath,
     sets: Sets = None,
-    trials: _Trials = None,
-    timeout: _Timeout = None,
-    workers: _Workers = None,
-    devices: _Devices = None,
+    trials: Trials = None,
+    timeout: Timeout = None,
+    workers: Workers = None,
+    devices: Devices = None,
     engine: _Engine = "processes",
     address: _Address = None,
     cpus: _Cpus = None,

@@ -15,6 +15,8 @@ def incomparable_losses(values: Mapping[str, Any], space: Mapping[str, Dimension
     """The key of the setting that is wrong, and why; None if all trials can be judged by one loss."""
     metric, searched = values.get(METRIC), space.get(LOSS)
     losses = searched.choices if isinstance(searched, Choices) else (values[LOSS],)
+    if searched is not None and searched.when:
+        losses = tuple(dict.fromkeys((*losses, values[LOSS])))  # where it is idle
     if searched is not None and metric is None:
         name = next((each for each in losses if each != QUANTILE), losses[0])
         return LOSS, (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from search.config.conditions import active_params, why_idle
 from search.config.files.reader import ConfigSource, Node, parse_mapping
 from search.config.flat_keys import flatten
 from search.config.layer_values import LayerValue, check_value, layer_values_of_file
@@ -107,6 +108,10 @@ def _clamp_one(
         elif key not in fixed or clamped != fixed[key].effective:
             message = f"{label} sets {spelt}, which is not searched; add space.{key}, or set {key} itself"
             done.problems.append(Problem(node.location, message))
+    for key in [key for key in params if why_idle(space, params, key)]:
+        reason = f"idle, as {why_idle(space, params, key)}; left out ({item.location})"
+        done.clamps.append(Clamp(f"{label}.{key}", requested.pop(key), None, reason, f"space.{key}"))
+    params = active_params(space, params)
     if params:
         done.requested.append(requested)
         done.origins.append(str(item.location))

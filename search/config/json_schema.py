@@ -27,6 +27,8 @@ SCHEMA_FILE = "ballast.schema.json"
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest draft that the common editors understand in full."""
 _SETTINGS = (*LEAVES, *ALIASES)
+_WHEN = "when."
+"""The prefix of the definitions of conditions: `when.models.gru.num_layers` is one on that setting."""
 
 Schema = dict[str, Any]
 
@@ -45,6 +47,9 @@ def study_schema() -> Schema:
     searched = [key for key in (*TRIAL_LEAVES, *ALIASES) if not_searchable(ALIASES.get(key, key)) is None]
     dimensions = {f"{SPACE}{key}": _dimension(key) for key in searched}
     definitions |= dimensions
+    conditions = {f"{_WHEN}{key}": _condition(key) for key in (*TRIAL_LEAVES, *ALIASES) if _is_single(key)}
+    definitions |= conditions
+    definitions |= {section: _section(f"{section}.", conditions) for section in sections_of(conditions)}
     keys = [*_SETTINGS, *dimensions]
     definitions |= {section: _section(f"{section}.", keys) for section in sections_of(keys)}
     definitions["study.enqueue"]["items"] = _section("", searched)
@@ -81,13 +86,33 @@ def _dimension(key: str) -> Schema:
     """What `space` may hold for a setting: a range, if it is a number, or choices; null: not searched."""
     choices = _object(choices={"type": "array", "items": _ref(key), "minItems": 1, "uniqueItems": True})
     if not TRIAL_LEAVES[ALIASES.get(key, key)].types & {int, float}:
-        return {"anyOf": [choices, {"type": "null"}]}
+        return {"anyOf": [_with_when(choices), {"type": "null"}]}
     numbers = _object(low=_ref(key), high=_ref(key))
     numbers["properties"] |= {
         "log": {"type": "boolean", "description": "true: drawn evenly on a log scale."},
         "step": {"type": "number", "exclusiveMinimum": 0, "description": "The distance of the values."},
     }
-    return {"anyOf": [numbers, choices, {"type": "null"}]}
+    return {"anyOf": [_with_when(numbers), _with_when(choices), {"type": "null"}]}
+
+
+def _with_when(dimension: Schema) -> Schema:
+    dimension["properties"]["when"] = _ref("when")
+    return dimension
+
+
+def _is_single(key: str) -> bool:
+    """Whether a condition can name a setting: it has one value, and no list of mappings."""
+    leaf = TRIAL_LEAVES[ALIASES.get(key, key)]
+    return leaf.key != "data.features" and bool(leaf.types & {int, float, str, bool})
+
+
+def _condition(key: str) -> Schema:
+    """A value of the setting, several of them, or for a number a range that may be open at one end."""
+    listed = {"type": "array", "items": _ref(key), "minItems": 1}
+    if not TRIAL_LEAVES[ALIASES.get(key, key)].types & {int, float}:
+        return {"anyOf": [_ref(key), listed]}
+    bounds = {**_object(low=_ref(key), high=_ref(key)), "required": [], "minProperties": 1}
+    return {"anyOf": [_ref(key), listed, bounds]}
 
 
 def _object(**required: Schema) -> Schema:
@@ -108,7 +133,7 @@ def _section(prefix: str, keys: Iterable[str]) -> Schema:
     proposed, taken = {}, {}
     for key in sorted(leaves | {section for section in sections_of(leaves) if section.startswith(prefix)}):
         name = key.removeprefix(prefix)
-        is_proposed = key in leaves if prefix == SPACE else "." not in name
+        is_proposed = key in leaves if prefix in (SPACE, _WHEN) else "." not in name
         if is_proposed:
             proposed[name] = _ref(key)
         else:
@@ -135,6 +160,7 @@ def describe(definitions: dict[str, Any]) -> None:
     texts = dict(_docstrings(StudyFile, "")) | {
         "space": "What is searched: a range or a list of choices for each key.",
         "provenance": "Where an exported configuration comes from; not a setting.",
+        "when": "Searched only in trials in which these settings have these values; else idle.",
     }
     for key, (comment, default) in _recommended().items():
         texts[key] = comment or texts.get(key, "")

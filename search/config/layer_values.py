@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.condition_reading import read_conditions
+from search.config.conditions import Condition
 from search.config.dimensions import parse_dimension
 from search.config.files.passwords import masked_set
 from search.config.files.reader import Node, parse, plain_value
@@ -170,10 +172,20 @@ def _dimension_value(
     if declared is None:
         override = Override(layer, str(node.location), None, None, reason or "null: not searched")
         return LayerValue(canonical, override, node), []
+    when: tuple[Condition, ...] = ()
+    problems: list[Problem] = []
+    if isinstance(node.value, dict) and "when" in node.value:
+        when, problems = read_conditions(key.removeprefix(SPACE), node.value["when"])
+    bare = {name: part for name, part in declared.items() if name != "when"} if problems or when else declared
     try:
-        dimension = parse_dimension(TRIAL_LEAVES[canonical.removeprefix(SPACE)], declared)
+        dimension = parse_dimension(TRIAL_LEAVES[canonical.removeprefix(SPACE)], bare)
     except ValueError as error:
-        return None, [Problem(node.location, _as_spelt(str(error), canonical, key))]
+        return None, [Problem(node.location, _as_spelt(str(error), canonical, key)), *problems]
+    if problems:
+        return None, problems
+    dimension = replace(dimension, when=when)
+    if when:  # one spelling for all, so that it does not look changed
+        declared = {**bare, "when": dimension.to_json()["when"]}
     override = Override(layer, str(node.location), declared, dimension.to_json(), reason)
     return LayerValue(canonical, override, node, dimension), []
 

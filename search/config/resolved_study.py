@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.conditions import idle_override, why_idle
 from search.config.kept_frames import frame_names, frames_found
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, to_nested, validation_messages
@@ -36,6 +37,7 @@ _LATER_SETTINGS = frozenset(
         "data.target.clip_follows_spread",
         *(f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")),
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
+        *(f"data.{name}" for name in ("since", "until")),
         *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "data.target.log_of",
@@ -68,6 +70,8 @@ _URL_KINDS = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLfl
 _SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
 _PRUNER_MIN_TRIALS = "study.pruner_min_trials"
 """Early versions did not have this one: at its default it is left out of the fingerprint."""
+SEEDS_PER_TRIAL = "study.seeds_per_trial"
+"""Nor this one: at its default, 1, it is left out of digests, of the fingerprint and of exported files."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class ResolvedTrial:
     clamps: tuple[Clamp, ...]
     metric: LossName | None = None
     """The loss that judges the trial, if that is not the loss that it is trained by."""
+    seeds: int = 1
+    """With how many seeds it is trained."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -104,6 +110,8 @@ class ResolvedTrial:
         exact = _without_later_defaults(decisive)
         if self.metric is not None:
             exact["study.metric"] = self.metric
+        if self.seeds > 1:
+            exact[SEEDS_PER_TRIAL] = self.seeds
         one = {key: canonical(value) for key, value in exact.items()}
         anywhere = one | {_SOURCE: frame_names(one[_SOURCE])}
         return tuple(dict.fromkeys(map(_sha256, (anywhere, one, exact))))
@@ -195,12 +203,12 @@ class ResolvedStudy:
 
         Settings that may change when a study is continued are left out (search/record/continuation.py).
         `data` covers the data section; the caller adds the table's content. A searched setting counts only in
-        `space`.
+        `space`, unless it is idle in some trials, which then have its own value.
         """
         fixed = {
             key: value
             for key, value in _without_later_defaults(leaf_values(self.trial_config, TRIAL_LEAVES)).items()
-            if key not in self.space and key != "training.max_seconds"
+            if (key not in self.space or self.space[key].when) and key != "training.max_seconds"
         }
         data = {key: value for key, value in fixed.items() if key.startswith("data.")}
         study = {f"study.{name}": getattr(self.file.study, name) for name in _SEARCH_KEYS}
@@ -208,6 +216,8 @@ class ResolvedStudy:
             study[_PRUNER_MIN_TRIALS] = self.file.study.pruner_min_trials
         if self.file.study.metric is not None:
             study["study.metric"] = self.file.study.metric
+        if self.file.study.seeds_per_trial > 1:
+            study[SEEDS_PER_TRIAL] = self.file.study.seeds_per_trial
         parts = {
             "space": {key: dimension.to_json() for key, dimension in self.space.items()},
             "policy": {key: safe.to_json() for key, safe in self.policy.ranges.items()},
@@ -225,15 +235,17 @@ class ResolvedStudy:
         source: str | None = None,
         drawn: Mapping[str, str] = _NO_REASONS,
     ) -> ResolvedTrial:
-        """Return the trial with these sampled values, one per key of the space.
+        """Return the trial with these sampled values, one per key of the space that is not idle in it.
 
         `queued`: the values were asked for, not drawn by the sampler. `source` names the trial that they are
         copied from. `drawn` says who chose each value, and is recorded as the reason. `device` is the
         worker's own.
-        A value outside the safe range or the space is moved into it and recorded. Raises RequestError for a
-        key that is not in the space, a key that is missing, or a value of the wrong type.
+        A value outside the safe range or the space is moved into it and recorded; one of a setting that is
+        idle with the other values is ignored and recorded. Raises RequestError for a key that is not in the
+        space, a key that is missing, or a value of the wrong type.
         """
-        self._check_keys(sampled)
+        if unknown := [key for key in sampled if key not in self.space]:
+            raise RequestError(f"{unknown[0]} is not in the space of study {self.file.study.name}")
         by_sampler = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         reason = f"taken over from {source}" if source else by_sampler
         written = self._written(sampled) if queued else {}
@@ -259,9 +271,19 @@ class ResolvedStudy:
                 key, (*self.settings[key].overrides, override, *map(clamp_override, found))
             )
             clamps += found
+        idle = self._idle_settings({key: values[key] for key in asked}, changed)
+        changed |= idle
+        clamps = [clamp for clamp in clamps if clamp.key not in idle]
+        clamps += [
+            Clamp(key, asked[key][2], setting.value, setting.reason, setting.origin)
+            for key, setting in idle.items()
+            if key in asked
+        ]
+        values |= {key: setting.value for key, setting in idle.items()}
         config = TrialConfig.model_validate(to_nested(values))
         metric = None if self.metric.name == config.training.loss else self.file.study.metric
-        return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps), metric)
+        settings, seeds = {**self.settings, **changed}, self.file.study.seeds_per_trial
+        return ResolvedTrial(config, settings, changed, tuple(clamps), metric, seeds)
 
     def _written(self, sampled: Mapping[str, Any]) -> dict[str, str]:
         """The origin of each value of a queued configuration; empty if it is not in the study's settings."""
@@ -270,11 +292,26 @@ class ResolvedStudy:
                 return dict.fromkeys(requested, origin)
         return {}
 
-    def _check_keys(self, sampled: Mapping[str, Any]) -> None:
-        if unknown := [key for key in sampled if key not in self.space]:
-            raise RequestError(f"{unknown[0]} is not in the space of study {self.file.study.name}")
-        if missing := [key for key in self.space if key not in sampled]:
-            raise RequestError(f"the trial has no value for {missing[0]}, which is in the space")
+    def _idle_settings(self, chosen: Mapping[str, Any], changed: Mapping[str, Setting]) -> dict[str, Setting]:
+        """The settings of the space that are idle with the `chosen` values: they keep their own value. One
+        that was given a value shows it, and that it was ignored. RequestError for one that lacks a value.
+        """
+        idle: dict[str, Setting] = {}
+        for key in self.space:
+            why = why_idle(self.space, chosen, key)
+            if why is not None:
+                layers = self.settings[key].overrides
+                found = idle_override(layers, why)
+                if key in chosen:
+                    asked = changed[key].overrides[len(layers)]
+                    layers = (
+                        *layers,
+                        replace(asked, effective=found.effective, reason=f"ignored, {found.reason}"),
+                    )
+                idle[key] = Setting(key, (*layers, found))
+            elif key not in chosen:
+                raise RequestError(f"the trial has no value for {key}, which is in the space")
+        return idle
 
 
 def clamp_sampled(

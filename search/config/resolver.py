@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from search.config.comparable_losses import incomparable_losses
+from search.config.condition_checks import StudySettings, check_conditions
+from search.config.conditions import conditions_in_words, in_order
 from search.config.enqueue import (
     WarmStartFile,
     clamp_enqueued,
@@ -52,6 +54,8 @@ class Resolver:
         self.overrides = _overrides_by_key(layer_values)
         self.values = {key: self.overrides[key][-1].effective for key in LEAVES if key in self.overrides}
         self.space: dict[str, Dimension] = {}
+        self.in_force: dict[str, Dimension] = {}
+        self.never: dict[str, str] = {}
         self.clamps = [
             Clamp(layer_value.key, True, False, ALWAYS_FALSE.reason, layer_value.override.origin)
             for layer_value in layer_values
@@ -64,8 +68,7 @@ class Resolver:
     def resolve(self, broken: set[str], study: Location, watched: frozenset[Layer]) -> None:
         """Resolve all values, or raise ConfigError with every problem."""
         self._validate(broken, study)
-        for key, layer_value in self._searched().items():
-            self._resolve_dimension(key, layer_value)
+        self._resolve_dimensions(self._searched())
         for key in TRIAL_LEAVES:
             self._clamp_value(key)
         if not self.problems:
@@ -184,35 +187,73 @@ class Resolver:
                 self.overrides[name].append(override)
         return searched
 
-    def _resolve_dimension(self, key: str, layer_value: LayerValue) -> None:
+    def _resolve_dimensions(self, searched: Mapping[str, LayerValue]) -> None:
+        """Resolve each dimension after those that its conditions name."""
+        declared = {key: value.dimension for key, value in searched.items() if value.dimension is not None}
+        keys, cycles = in_order(declared)
+        for cycle in cycles:
+            round_trip = ", which is searched by the value of ".join(f"{SPACE}{key}" for key in cycle)
+            message = f"the conditions go in a circle: the value of {round_trip}; remove one when"
+            self.problems.append(Problem(searched[cycle[0]].node.location, message))
+        for key in keys:
+            self._resolve_dimension(key, searched[key], declared)
+
+    def _resolve_dimension(
+        self, key: str, layer_value: LayerValue, declared: Mapping[str, Dimension]
+    ) -> None:
         """Clamp a dimension; if only one value is left, the setting becomes fixed."""
-        assert layer_value.dimension is not None
         try:
-            dimension, clamp = self._clamped(key, layer_value.dimension)
+            dimension, clamp = self._clamped(key, declared[key])
         except EmptySafeRange as error:
             self.problems.append(Problem(layer_value.node.location, str(error)))
             return
-        if clamp is not None:
+        self.in_force[key] = dimension
+        known = StudySettings(
+            declared, self.in_force, {each.key: each for each in self.clamps}, self._fixed(), self.never
+        )
+        conditions, wrong = check_conditions(key, dimension, known)
+        self.problems += [Problem(layer_value.node.location, message) for message in wrong]
+        if wrong:
+            return
+        dimension = self.in_force[key] = replace(dimension, when=tuple(conditions.kept))
+        if cuts := [*([clamp] if clamp else []), *conditions.clamps]:
+            reason = "; ".join(cut.reason for cut in cuts)
+            effective = replace(dimension, when=tuple(conditions.kept)).to_json()
+            clamp = Clamp(key, declared[key].to_json(), effective, reason, cuts[0].origin)
             self.clamps.append(clamp)
             self.overrides[f"{SPACE}{key}"].append(clamp_override(clamp))
+        if conditions.never is not None:
+            self._add_never_searched(key, conditions.never, declared[key])
+            return
         only = only_value(dimension)
-        if only is not None:
+        if only is not None and not dimension.when:
             layer, origin = (
                 (Layer.CLAMP, clamp.origin) if clamp else (Layer.SAMPLED, str(layer_value.node.location))
             )
             reason = f"one value is left to search{': ' + clamp.reason if clamp else ''}; it is fixed"
             self.values[key] = only
-            self._add_override(key, Override(layer, origin, layer_value.dimension.to_json(), only, reason))
+            self._add_override(key, Override(layer, origin, declared[key].to_json(), only, reason))
             return
         if self.values.get("study.sampler") == "grid" and dimension.values() is None:
             message = f"study.sampler is grid, and {key} has no short grid; give it choices or a step"
             self.problems.append(Problem(layer_value.node.location, message))
         self.space[key] = dimension
         reason = "searched: every trial samples its own value"
+        if dimension.when:
+            reason = f"searched: trials sample their own value if {conditions_in_words(dimension.when)}"
         origin = str(layer_value.node.location)
         self._add_override(
             key, Override(Layer.SAMPLED, origin, layer_value.override.effective, dimension.to_json(), reason)
         )
+
+    def _add_never_searched(self, key: str, why: str, dimension: Dimension) -> None:
+        """Record that the conditions of a dimension hold in no trial: the setting keeps its own value."""
+        self.never[key] = why
+        del self.in_force[key]
+        name = f"{SPACE}{key}"
+        last = self.overrides[name][-1]
+        reason = f"idle in every trial: {why}"
+        self._add_override(name, Override(last.layer, last.origin, dimension.to_json(), None, reason))
 
     def _clamped(self, key: str, dimension: Dimension) -> tuple[Dimension, Clamp | None]:
         if key == ALWAYS_FALSE.key:
@@ -234,9 +275,14 @@ class Resolver:
         if rule is None:
             return
         self.values[key], clamp = clamp_value(self.values[key], rule)
-        if clamp is not None and key not in self.space:
+        if clamp is None:
+            return
+        if key not in self.space:
             self.clamps.append(clamp)
             self._add_override(key, clamp_override(clamp))
+        elif self.space[key].when:  # trials in which it is idle have this value
+            self.clamps.append(replace(clamp, reason=f"{clamp.reason} (where it is not searched)"))
+            self.overrides[key].insert(-1, clamp_override(clamp))
 
     def _add_warm_starts(self) -> None:
         """Queue the configurations of `--warm-start` files after those of the study itself."""
@@ -254,6 +300,7 @@ class Resolver:
         notes = [
             note for warm_start in self.warm_starts if (note := differing_settings_note(warm_start, fixed))
         ]
+        notes += [f"{SPACE}{key} is idle in every trial: {why}" for key, why in self.never.items()]
         return (*notes, *repeated_configurations(self.enqueued))
 
     def _resolve_enqueued(self) -> None:

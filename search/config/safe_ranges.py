@@ -163,10 +163,10 @@ def _clamp(safe: SafeRange, declared: Any, effective: Any) -> Clamp:
 def _safe_part(dimension: Dimension, safe: SafeRange) -> Dimension | None:
     if isinstance(dimension, Choices):
         kept = tuple(choice for choice in dimension.choices if clamp_value(choice, safe)[1] is None)
-        return Choices(kept) if kept else None
+        return replace(dimension, choices=kept) if kept else None
     if safe.choices is not None:
         kept = tuple(choice for choice in safe.choices if dimension.contains(choice))
-        return Choices(kept) if kept else None
+        return Choices(kept, dimension.when) if kept else None
     return dimension.within(safe.low, safe.high)
 
 

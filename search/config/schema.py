@@ -82,6 +82,10 @@ class StudySection(Section):
     """Epochs without progress that the patient pruner waits."""
     pruner_min_trials: Annotated[int, Field(ge=1)] = 4
     """How many other trials a trial must be compared with, at an epoch or at a rung of hyperband."""
+    seeds_per_trial: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, exclude_if=lambda value: value == 1
+    )
+    """With how many seeds each trial is trained, side by side; its loss is the mean of theirs."""
     retries: Annotated[int, Field(ge=0)] = 2
     """How often a trial that failed for reasons of infrastructure is tried again."""
     stop: StopSection = StopSection()

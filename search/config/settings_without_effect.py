@@ -107,7 +107,9 @@ def find_settings_without_effect(
 
     def possible(key: str) -> tuple[Any, ...]:
         found = space[key].values() if key in space else None
-        return (values.get(key),) if found is None else found
+        if found is None:
+            return (values.get(key),)
+        return (*found, values.get(key)) if space[key].when else found
 
     problems: list[Problem] = []
     overrides: dict[str, Override] = {}

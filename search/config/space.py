@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +11,8 @@ from search.errors import RequestError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+    from search.config.conditions import Condition
 
 MAX_GRID = 10_000
 """The grid sampler holds every configuration in memory; no study has time for more."""
@@ -37,11 +39,14 @@ class Range:
     high: float
     log: bool = False
     step: float | None = None
+    when: "tuple[Condition, ...]" = ()
+    """Searched only in trials in which all of them hold."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the dimension as a study file would declare it."""
         text: dict[str, Any] = {"low": self.low, "high": self.high}
-        return text | ({"log": True} if self.log else {}) | ({"step": self.step} if self.step else {})
+        text |= ({"log": True} if self.log else {}) | ({"step": self.step} if self.step else {})
+        return text | _when_to_json(self.when)
 
     def accepts_type(self, value: Any) -> bool:
         """Whether `nearest` can take the value: it is a number."""
@@ -76,7 +81,7 @@ class Range:
             bottom = low if self.step is None else self.on_grid(self._steps(low, ROUND_CEILING))
         if high is not None and high < top:
             top = high if self.step is None else self.on_grid(self._steps(high, ROUND_FLOOR))
-        return type(self)(bottom, top, self.log, self.step) if bottom <= top else None
+        return replace(self, low=bottom, high=top) if bottom <= top else None
 
     def values(self) -> tuple[Any, ...] | None:
         """Return every value of a range that has a grid of at most MAX_GRID values, else None."""
@@ -133,10 +138,12 @@ class Choices:
     """
 
     choices: tuple[Any, ...]
+    when: "tuple[Condition, ...]" = ()
+    """Searched only in trials in which all of them hold."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the dimension as a study file would declare it."""
-        return {"choices": list(self.choices)}
+        return {"choices": list(self.choices)} | _when_to_json(self.when)
 
     def accepts_type(self, value: Any) -> bool:
         """Whether `nearest` can take the value: it is a choice, or it and all choices are numbers."""
@@ -172,14 +179,15 @@ def only_value(dimension: Dimension) -> Any | None:
 def grid_values(space: Mapping[str, Dimension]) -> dict[str, list[Any]]:
     """Return every value of every dimension, for the grid sampler.
 
-    Raises RequestError naming the keys without a short grid, or the size of a grid that is too large.
+    Raises RequestError naming the keys without a short grid, or the size of a grid that is too large. How
+    many configurations a space with conditions has, is not checked here.
     """
     values = {key: dimension.values() for key, dimension in space.items()}
     if endless := [key for key, found in values.items() if found is None]:
         raise RequestError(f"the grid sampler needs choices or a step for {', '.join(endless)}")
     grid = {key: _without_repeats(found) for key, found in values.items() if found is not None}
     size = math.prod(map(len, grid.values()))
-    if size > MAX_GRID:
+    if size > MAX_GRID and not any(dimension.when for dimension in space.values()):
         raise RequestError(
             f"the grid has {size} configurations, more than {MAX_GRID}; give fewer choices or larger steps"
         )
@@ -233,6 +241,11 @@ def to_distributions(space: Mapping[str, Dimension]) -> "dict[str, BaseDistribut
         return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
     return {key: distribution(dimension) for key, dimension in space.items()}
+
+
+def _when_to_json(when: "Iterable[Condition]") -> dict[str, Any]:
+    conditions = {condition.key: condition.to_json() for condition in when}
+    return {"when": conditions} if conditions else {}
 
 
 def _is_number(value: Any) -> bool:

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from search.config.leaves import leaf_values
 from search.config.resolved_study import ResolvedStudy
-from search.config.space import Choices, Dimension
+from search.config.schema import TRIAL_LEAVES
+from search.config.space import Choices
 from search.data import prepared_folds
 from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
 from search.store_files import StudyFiles, signing_key
@@ -265,14 +267,14 @@ def _read_again(resolved: ResolvedStudy, config: DataConfig, sha256: str) -> Tab
 
 def max_epochs(resolved: ResolvedStudy) -> int:
     """Epochs of the longest trial that the study can have."""
-    return _largest(resolved.space.get("training.epochs"), resolved.trial_config.training.epochs)
+    return _possible(resolved, "training.epochs")[1]
 
 
 def _require_a_full_batch(resolved: ResolvedStudy, folds: Sequence[Dataset]) -> None:
     """Raise RequestError for a batch size above the number of training rows: it would have no effect."""
     key, shortest = "models.gru.batch_size", min(folds, key=lambda data: len(data.train))
     rows = len(shortest.train)
-    largest = _largest(resolved.space.get(key), resolved.trial_config.models.gru.batch_size)
+    largest = _possible(resolved, key)[1]
     if largest > rows:
         origin = resolved.settings[key].origin
         where = f" in {shortest.fold}" if shortest.fold else ""
@@ -307,7 +309,7 @@ def _require_the_same_rows_of_series(resolved: ResolvedStudy, table: Table, fold
     key, config = "data.seq_len", resolved.trial_config.data
     if key not in resolved.space or len(table.series_starts) == 1:
         return
-    shortest = config.model_copy(update={"seq_len": _smallest(resolved.space[key])})
+    shortest = config.model_copy(update={"seq_len": _possible(resolved, key)[0]})
     built = build_features(shortest, table)
     cut = cut_folds(shortest, table.times, built, table.offsets)
     scored = np.concatenate([built.rows[fold.validation] for fold in folds])
@@ -333,20 +335,21 @@ def _require_already_shifted(resolved: ResolvedStudy, table: Table) -> None:
     )
 
 
-def _largest(dimension: Dimension | None, fixed: int) -> int:
+def _possible(resolved: ResolvedStudy, key: str) -> tuple[int, int]:
+    """The smallest and the largest value that a whole number has in the trials of the study."""
+    dimension = resolved.space.get(key)
+    fixed = leaf_values(resolved.trial_config, TRIAL_LEAVES)[key]
     if dimension is None:
-        return fixed
-    return int(max(dimension.choices) if isinstance(dimension, Choices) else dimension.high)
-
-
-def _smallest(dimension: Dimension) -> int:
-    return int(min(dimension.choices) if isinstance(dimension, Choices) else dimension.low)
+        return fixed, fixed
+    values = list(dimension.choices if isinstance(dimension, Choices) else (dimension.low, dimension.high))
+    values += [fixed] if dimension.when else []  # where it is idle
+    return int(min(values)), int(max(values))
 
 
 def _most_demanding(resolved: ResolvedStudy) -> DataConfig:
     """The data section of the trial that needs most rows: with the longest window that is searched."""
     config = resolved.trial_config.data
-    return config.model_copy(update={"seq_len": _largest(resolved.space.get("data.seq_len"), config.seq_len)})
+    return config.model_copy(update={"seq_len": _possible(resolved, "data.seq_len")[1]})
 
 
 def blocking_findings(found: Audit, strict: bool) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from search.config.conditions import idle_value
 from search.config.resolve import resolve_recorded
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version, means_the_same
 from search.config.schema import LEAVES
@@ -57,6 +58,10 @@ def changed_parts(
         if not means_the_same(key, before, after) and not key.startswith(MAY_CHANGE):
             origin = resolved.settings[key].origin if key in resolved.settings else "left out"
             found.append(f"{key} was {before!r}, is {after!r} ({origin})")
+    for key in (key for key, dimension in resolved.space.items() if dimension.when):
+        idle, now = idle_value(layers.get(key, ())), idle_value(resolved.settings[key].overrides)
+        if not means_the_same(key, idle, now):
+            found.append(f"{key}, where it is not searched, was {idle!r}, is {now!r}")
     if fingerprints["content"] != content:
         found.append(f"the rows of {resolved.trial_config.data.shown_source}")
     if fingerprints["policy"] != resolved.fingerprints()["policy"]:

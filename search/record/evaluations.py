@@ -25,7 +25,7 @@ from trainer.config import DataConfig, is_path, move_source
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
-EvaluationKind = Literal["verify", "train"]
+EvaluationKind = Literal["verify", "train", "walk-forward"]
 """Which command printed a score."""
 
 UNRECORDED_EVALUATIONS_NOTE = (
@@ -87,6 +87,13 @@ def validated_rows(
 ) -> ScoredRows:
     """The validation rows of all folds, which were prepared from `table`."""
     return _scored_rows(resolved, config, table, np.concatenate([d.times[d.validation] for d in folds]))
+
+
+def rows_between(
+    resolved: ResolvedStudy, table: Table, first: np.datetime64, last: np.datetime64
+) -> ScoredRows:
+    """The rows of a table between two times (naive UTC), both included, as targets of a study."""
+    return _scored_rows(resolved, resolved.trial_config.data, table, np.array([first, last]))
 
 
 def _scored_rows(

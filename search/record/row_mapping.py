@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from search.config.files.passwords import URLS
 from search.config.layers import Clamp, Layer, Override, Setting, with_clamps
@@ -24,6 +24,8 @@ from trainer.text import place_in_training
 from trainer.training.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"
+_LOSSES_OF_PARTS = ("fold_losses", "seed_losses")
+_AnyEpoch = TypeVar("_AnyEpoch", EpochReport, tables.Epoch)
 _VERSIONED = ("ballast", "torch", "optuna", "numba", "numpy", "pandas", "scipy")
 
 
@@ -168,16 +170,24 @@ def clamp_to_json(clamp: Clamp | tables.ClampRow) -> dict[str, Any]:
 
 def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
     """One epoch that passed the guard."""
-    signals = {**vars(report), "fold_losses": list(report.fold_losses)}
+    signals = {**vars(report), **{name: list(getattr(report, name)) for name in _LOSSES_OF_PARTS}}
     return tables.Epoch(study=study, trial=trial, **signals)
 
 
-def best_folds(epochs: Sequence[EpochReport | tables.Epoch], best: int | None) -> tuple[float, ...]:
-    """Validation loss of each fold in the epoch `best`; () if there is only one fold, or no such epoch.
+def best_epoch(epochs: Sequence[_AnyEpoch], best: int | None) -> _AnyEpoch | None:
+    """The epoch `best` among all epochs of a trial, from the first."""
+    return None if best is None else epochs[best]
 
-    `epochs` are all of a trial, from the first.
-    """
-    losses = () if best is None else tuple(epochs[best].fold_losses)
+
+def fold_losses(epoch: EpochReport | tables.Epoch | None) -> tuple[float, ...]:
+    """Validation loss of each fold; () if there is only one fold, or no epoch."""
+    losses = () if epoch is None else tuple(epoch.fold_losses)
+    return losses if len(losses) > 1 else ()
+
+
+def seed_losses(epoch: EpochReport | tables.Epoch | None) -> tuple[float, ...]:
+    """Validation loss of each seed; () if there is only one seed, or no epoch."""
+    losses = () if epoch is None else tuple(epoch.seed_losses)
     return losses if len(losses) > 1 else ()
 
 
@@ -194,7 +204,7 @@ def epoch_of_copy(epoch: tables.Epoch, study: str, trial: int) -> tables.Epoch:
 def epoch_report_of(epoch: tables.Epoch) -> EpochReport:
     """The epoch as the trainer reported it."""
     values = {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
-    return EpochReport(**{**values, "fold_losses": tuple(epoch.fold_losses)})
+    return EpochReport(**{**values, **{name: tuple(values[name]) for name in _LOSSES_OF_PARTS}})
 
 
 def log_row(study: str, trial: int, path: Path) -> tables.Artifact | None:
@@ -275,6 +285,8 @@ def finish_trial(
         remaining=remaining,
         artifacts=artifacts,
         findings=findings,
-        forecasts=rows.forecast_rows(trial.study, trial.number, () if result is None else result.forecasts),
+        forecasts=rows.forecast_rows(
+            trial.study, trial.number, () if result is None else result.seed_forecasts
+        ),
         settings=guard_rows(findings, guard_position),
     )

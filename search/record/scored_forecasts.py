@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from search.record.validation_rows import Floats, trial_forecasts, validation_rows
+from search.record.validation_rows import Floats, mean_forecast, trial_seed_forecasts, validation_rows
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
 from trainer.data.arrays import Rows
@@ -173,7 +173,7 @@ def validated_forecasts(store: Store, study: str, trial: int) -> ScoredForecasts
 
     A row that several folds hold out counts once, with the mean of its forecasts and losses.
     """
-    rows, told = validation_rows(store, study), trial_forecasts(store, study, trial)
+    rows, told = validation_rows(store, study), trial_seed_forecasts(store, study, trial)
     if rows is None or told is None:
         return None
     distinct, first, rival = rows.distinct_rows, rows.distinct_rows.first, rows.strongest_rival
@@ -185,16 +185,16 @@ def validated_forecasts(store: Store, study: str, trial: int) -> ScoredForecasts
     return ScoredForecasts(
         split="validation",
         trial=trial,
-        seeds=1,
+        seeds=len(told),
         horizon=rows.horizon,
         kind=rows.kind,
         baseline_name=rows.baseline,
         rival_name=rival,
         times=rows.times[first],
         target=own_unit(rows.target),
-        forecast=own_unit(told),
+        forecast=own_unit(mean_forecast(told)),
         baseline=own_unit(naive),
-        loss=distinct.means(rows.row_losses(told)),
+        loss=distinct.means(rows.mean_row_losses(told)),
         baseline_loss=distinct.means(rows.row_losses(naive)),
         rival=None if fitted is None else own_unit(fitted),
         rival_loss=None if fitted is None else distinct.means(rows.row_losses(fitted)),

@@ -36,6 +36,12 @@ class EarlierSearch:
         """The shape that `verify --json` promises."""
         return {**asdict(self), "first": self.first.isoformat(), "last": self.last.isoformat()}
 
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "EarlierSearch":
+        """What `to_json` made."""
+        bounds = {name: datetime.fromisoformat(told[name]) for name in ("first", "last")}
+        return cls(**{**told, **bounds})
+
 
 def earlier_searches(store: Store, rows: ScoredRows, before: datetime) -> tuple[EarlierSearch, ...]:
     """The studies of the store that searched on any of these rows before a time, oldest first.

@@ -36,7 +36,7 @@ class TrainingEvaluation:
     folds: Sequence[Dataset] = field(repr=False)
     table: Table = field(repr=False)
     number: int | None
-    seed: int
+    seeds: Sequence[int]
     id: int | None = None
     """The id of the evaluation; None while nothing is on record."""
     _begun: tuple[Store, ScoredRows] | None = field(default=None, init=False, repr=False)
@@ -52,7 +52,7 @@ class TrainingEvaluation:
             study=self.resolved.file.study.name,
             trial=self.number,
             configuration=configuration_digest(decisive_values(self.trial.values)),
-            seeds=[self.seed],
+            seeds=self.seeds,
             kind="train",
         )
         self.id, self._begun = evaluations.start_evaluation(store, evaluation), (store, rows)

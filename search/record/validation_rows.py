@@ -7,7 +7,7 @@ training.
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -90,6 +90,22 @@ class ValidationRows:
         own: Floats = point.astype(np.float64) * self.unit_std + self.unit_mean
         return own
 
+    def beside(self, by_row: Floats, values: npt.NDArray[np.floating]) -> Floats:
+        """Numbers (m,) by row in a shape that they broadcast with targets or forecasts of these rows."""
+        return by_row[:, None] if self.loss.outputs > 1 and values.ndim > 1 else by_row
+
+    def mean_losses(self, of_seeds: npt.NDArray[np.floating]) -> Floats:
+        """The losses (m,) by moment of the forecasts of seeds: the mean of the seeds' losses, which is what
+        the loss of a trial means. The loss of their mean forecast is lower.
+        """
+        mean: Floats = self.losses(of_seeds).mean(axis=0)
+        return mean
+
+    def mean_row_losses(self, of_seeds: npt.NDArray[np.floating]) -> Floats:
+        """The same (n,) row by row."""
+        mean: Floats = self.row_losses(of_seeds).mean(axis=0)
+        return mean
+
     def by_time(self, values: Floats) -> Floats:
         """Values (m, …) by moment as values by distinct time, ascending; a moment that several folds hold out
         gets their mean.
@@ -166,17 +182,30 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
 
 
 def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """Forecasts (n,) or (n, outputs) of the validation rows by trial, for every trial that completed an
-    epoch.
+    """Forecasts of the validation rows by trial, (n,) or (n, outputs), for every trial that completed an
+    epoch: the mean of its seeds'.
+    """
+    return {trial: mean_forecast(each) for trial, each in seed_forecasts(store, study).items()}
+
+
+def seed_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
+    """The same of each seed, (seeds, n) or (seeds, n, outputs). The loss of a trial is the mean of their
+    losses.
     """
     outputs = _outputs(store, study)
-    return {row.trial: _unpacked(row.forecasts, outputs) for row in query.forecasts(store, study)}
+    return {row.trial: _of_seeds(row, outputs) for row in query.forecasts(store, study)}
 
 
-def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
+def trial_seed_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
     """Those of one trial; None if it completed no epoch."""
     kept = query.forecast(store, study, trial)
-    return None if kept is None else _unpacked(kept.forecasts, _outputs(store, study))
+    return None if kept is None else _of_seeds(kept, _outputs(store, study))
+
+
+def mean_forecast(of_seeds: Forecasts) -> Forecasts:
+    """The mean of forecasts over seeds, the first axis: what a model of these networks forecasts."""
+    mean: Forecasts = of_seeds.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def _outputs(store: Store, study: str) -> int:
@@ -217,16 +246,18 @@ def validation_rows_row(
 
 
 def forecast_rows(study: str, trial: int, forecasts_by_fold: Sequence[Forecasts]) -> list[tables.Forecast]:
-    """The row of a trial's forecasts of all folds; no row if it has none."""
+    """The row of a trial's forecasts (seeds, rows) of all folds; no row if it has none."""
     if not forecasts_by_fold:
         return []
-    return [tables.Forecast(study=study, trial=trial, forecasts=_packed(np.concatenate(forecasts_by_fold)))]
+    of_seeds = np.concatenate(forecasts_by_fold, axis=1)
+    packed = _packed(of_seeds.ravel())
+    return [tables.Forecast(study=study, trial=trial, forecasts=packed, seeds=len(of_seeds))]
 
 
 def copied_forecasts(store: Store, source: tables.Trial, study: str, trial: int) -> list[tables.Forecast]:
     """The forecasts of one trial, as those of another."""
     kept = query.forecast(store, source.study, source.number)
-    return [] if kept is None else [tables.Forecast(study=study, trial=trial, forecasts=kept.forecasts)]
+    return [] if kept is None else [replace(kept, study=study, trial=trial)]
 
 
 def _packed(values: Forecasts) -> bytes:
@@ -234,8 +265,14 @@ def _packed(values: Forecasts) -> bytes:
     return zlib.compress(values.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
-def _unpacked(packed: bytes, outputs: int) -> Forecasts:
+def _of_seeds(row: tables.Forecast, outputs: int) -> Forecasts:
+    with damaged_if_unreadable("a trial's forecasts on record"):
+        values = _unpacked(row.forecasts)
+        return values.reshape(row.seeds, -1) if outputs == 1 else values.reshape(row.seeds, -1, outputs)
+
+
+def _unpacked(packed: bytes) -> Forecasts:
     with damaged_if_unreadable("a trial's forecasts on record"):
         planes = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(4, -1)
         values: Forecasts = np.ascontiguousarray(planes.T).view("<f4").ravel().astype(np.float32)
-        return values if outputs == 1 else values.reshape(-1, outputs)
+        return values

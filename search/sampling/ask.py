@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -10,6 +11,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.config.conditions import is_complete, why_idle
 from search.config.schema import SamplerName, StudySection
 from search.config.space import Dimension, to_distributions
 from search.process_identity import WORKER
@@ -31,7 +33,8 @@ class AskedTrial:
 def ask(
     study: optuna.Study, section: StudySection, space: Mapping[str, Dimension], worker: str
 ) -> AskedTrial:
-    """A trial whose parameters are all chosen: one that waits in the queue, else a new one.
+    """A trial whose parameters are all chosen: one that waits in the queue, else a new one. Settings that are
+    idle with its values are not among them.
 
     Does what `Study.ask` does, in an order that survives a kill: a new trial is created with its worker in
     one transaction; a waiting one gets its worker before it starts. Two workers may write their names to the
@@ -52,17 +55,21 @@ def ask(
         trial = optuna.Trial(study, trial_id)
         distributions = to_distributions(space)
         if retry_origin(trials[number]).is_retry:
-            _draw_over(study, trials, trial, distributions)
+            _draw_over(study, trials, trial, space, distributions)
+        chosen: dict[str, Any] = {}
         for name, distribution in distributions.items():
-            suggest_value(trial, name, distribution)
+            if why_idle(space, chosen, name) is None:
+                chosen[name] = suggest_value(trial, name, distribution)
     random = randomly_drawn_params(study.sampler)
-    return AskedTrial(trial, {name: _who_drew(trial, name, section.sampler, random) for name in space})
+    return AskedTrial(trial, {name: _who_drew(trial, name, section.sampler, random) for name in chosen})
 
 
 def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
     """`new`, with the search space that `old` has computed: 10,000 trials are not read again."""
     if isinstance(new, TPESampler | CmaEsSampler) and type(old) is type(new):
         new._search_space = old._search_space
+    if isinstance(new, TPESampler) and isinstance(old, TPESampler) and new._group and old._group:
+        new._group_decomposed_search_space = old._group_decomposed_search_space
     return new
 
 
@@ -70,12 +77,13 @@ def _draw_over(
     study: optuna.Study,
     trials: list[FrozenTrial],
     trial: optuna.Trial,
+    space: Mapping[str, Dimension],
     distributions: Mapping[str, BaseDistribution],
 ) -> None:
     """Repeat the draws that a killed trial had made, so that the other values come out as before."""
     frozen = trial._cached_frozen_trial
     kept, asked = queued_params(frozen) or {}, queued_params(trials[retry_origin(frozen).first]) or {}
-    if kept.keys() >= distributions.keys():
+    if is_complete(space, kept):
         return
     for name, distribution in distributions.items():
         if name in kept and name not in asked and name not in trial.relative_params:
@@ -86,6 +94,8 @@ def _who_drew(trial: optuna.Trial, name: str, sampler: SamplerName, random: set[
     """Who chose a value, as recorded here: the answer depends on no rule or version of Optuna."""
     if name in (queued_params(trial) or {}):
         return "asked for in the queue"
+    if trial.distributions[name].single():
+        return "its only value"
     if name not in random:
         return f"drawn by {sampler}"
     if sampler == "random":

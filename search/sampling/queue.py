@@ -44,8 +44,10 @@ def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str
 
 
 def requested_params(trial: optuna.Trial) -> dict[str, Any]:
-    """The requested values of a trial: its parameters, but the original ones if they were clamped."""
-    return {**trial.params, **trial.user_attrs.get(REQUESTED, {})}
+    """The requested values of a trial: its parameters, but the original ones if they were clamped; and the
+    queued values of settings that are idle with its other values.
+    """
+    return {**(queued_params(trial) or {}), **trial.params, **trial.user_attrs.get(REQUESTED, {})}
 
 
 def was_queued(trial: optuna.Trial) -> bool:
@@ -53,14 +55,14 @@ def was_queued(trial: optuna.Trial) -> bool:
     return queued_params(trial) is not None
 
 
-def suggest_value(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
-    """Have Optuna choose the value of one dimension."""
+def suggest_value(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Have Optuna choose the value of one dimension, and return it."""
     match distribution:
         case FloatDistribution(low=low, high=high, log=log, step=step):
-            trial.suggest_float(name, low, high, log=log, step=step)
+            return trial.suggest_float(name, low, high, log=log, step=step)
         case IntDistribution(low=low, high=high, log=log, step=step):
-            trial.suggest_int(name, low, high, log=log, step=step)
+            return trial.suggest_int(name, low, high, log=log, step=step)
         case CategoricalDistribution(choices=choices):
-            trial.suggest_categorical(name, choices)
+            return trial.suggest_categorical(name, choices)
         case _:
             raise TypeError(f"{name} has a distribution of an unknown kind, {distribution}")

@@ -15,6 +15,7 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial
 
+from search.config.conditions import is_conditional
 from search.config.schema import StudySection
 from search.config.space import Dimension, to_distributions
 from search.sampling.grid_sampler import SharedGridSampler
@@ -81,7 +82,7 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
     with silence_optuna_warnings():
         match section.sampler:
             case "tpe":
-                tpe = TPESampler(seed=seed, n_startup_trials=startup)
+                tpe = TPESampler(seed=seed, n_startup_trials=startup, group=is_conditional(space))
                 tpe._random_sampler = at_random
                 return tpe
             case "random":

@@ -10,7 +10,7 @@ from search.config.resolved_study import ResolvedStudy, ResolvedTrial
 from search.errors import AnswerIsNo, RequestError
 from search.record.continuation import resolve_from_store
 from search.record.evaluations import configuration_digest, decisive_values
-from search.selection.choice import SelectionRule, choose_trials
+from search.selection.choice import ChosenTrial, SelectionRule, choose_trials
 from search.selection.export_provenance import export_provenance
 from search.selection.rerun import Rerun, rerun, resolve_configuration
 from search.selection.skill_bound import LowerBound
@@ -142,7 +142,7 @@ def require_unedited(store: Store, chosen: Candidate, path: Path) -> None:
         return
     assert chosen.number is not None, "the candidate is on record"
     row = query.trial(store, chosen.study, chosen.number)
-    was, now = _candidate_from_trial(resolve_from_store(store, chosen.study), row).decisive, chosen.decisive
+    was, now = candidate_from_trial(resolve_from_store(store, chosen.study), row).decisive, chosen.decisive
     changed = [
         f"{key} is {now.get(key)}, was {was.get(key)}" for key in was | now if now.get(key) != was.get(key)
     ]
@@ -166,8 +166,14 @@ def other_candidates(store: Store, chosen: Candidate, top: int, by: SelectionRul
     resolved = resolve_from_store(store, chosen.study)
     choices = choose_trials(store, chosen.study, top, by)
     others = [choice for choice in choices if choice.trial.number != chosen.number][: top - 1]
-    found = [_candidate_from_trial(resolved, choice.trial, choice.why.bound) for choice in others]
+    found = [candidate_from_trial(resolved, choice.trial, choice.why.bound) for choice in others]
     return [replace(each, validated=_recorded_forecasts(store, each)) for each in found]
+
+
+def chosen_candidate(store: Store, study: str, choice: ChosenTrial) -> Candidate:
+    """A trial of a study on record that was chosen, with its validation forecasts."""
+    found = candidate_from_trial(resolve_from_store(store, study), choice.trial, choice.why.bound)
+    return replace(found, validated=_recorded_forecasts(store, found))
 
 
 def is_on_record(store: Store, chosen: Candidate) -> bool:
@@ -181,9 +187,10 @@ def is_on_record(store: Store, chosen: Candidate) -> bool:
         return False
 
 
-def _candidate_from_trial(
+def candidate_from_trial(
     resolved: ResolvedStudy, row: tables.Trial, bound: LowerBound | None = None
 ) -> Candidate:
+    """An accepted trial of a study; `bound` is that of its skill."""
     assert row.best_epoch is not None, "an accepted trial has a best epoch"
     assert row.value is not None, "an accepted trial has a loss"
     assert row.skill is not None, "an accepted trial has a skill"

@@ -96,14 +96,14 @@ def choose_trials(store: Store, name: str, top: int = 1, by: SelectionRule = "ro
 
 def configurations_with_bounds(store: Store, name: str) -> list[ConfigurationTrials] | str:
     """The accepted configurations of a study with their bounds, or the reason why there are no bounds."""
-    from search.record.validation_rows import forecasts, validation_rows
+    from search.record.validation_rows import seed_forecasts, validation_rows
 
     rows = validation_rows(store, name)
     if rows is None:
         return "the study was started before forecasts were kept"
     trials = query.trials(store, name, Verdict.ACCEPTED)
     return bounded_configurations(
-        [trial for trial in trials if trial.source_study != name], rows, forecasts(store, name)
+        [trial for trial in trials if trial.source_study != name], rows, seed_forecasts(store, name)
     )
 
 
@@ -112,7 +112,7 @@ def bounded_configurations(
 ) -> list[ConfigurationTrials] | str:
     """The configurations of accepted trials with their bounds, or the reason why one has no bound.
 
-    `trials` are without copies; `forecasts` has (n,) of each trial by number.
+    `trials` are without copies; `forecasts` has (seeds, n) of each trial by number.
     """
     if missing := [trial.number for trial in trials if trial.number not in forecasts]:
         return f"there are no forecasts of trial {missing[0]} on record"
@@ -120,7 +120,7 @@ def bounded_configurations(
     for trial in sorted(trials, key=lambda trial: (trial.value or 0.0, trial.number)):
         groups.setdefault(trial.configuration or f"trial {trial.number}", []).append(trial)
     losses = [
-        rows.losses(np.stack([forecasts[trial.number] for trial in group])) for group in groups.values()
+        rows.losses(np.vstack([forecasts[trial.number] for trial in group])) for group in groups.values()
     ]
     naive, moments = rows.baseline_losses, rows.moments
     spread = seed_spread(losses, naive)

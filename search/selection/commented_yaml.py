@@ -8,13 +8,17 @@ import yaml
 from search.config.files.reader import parse_scalar
 from search.config.layers import Layer, Override
 from search.config.leaves import to_nested
+from search.config.resolved_study import SEEDS_PER_TRIAL
 from search.config.settings_without_effect import keys_without_effect
 from storage import tables
 
 SECTIONS = ("study", "data", "models", "training", "guard")
 """The sections of a configuration, in the order in which they are written."""
 
-DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
+DECISIVE = (
+    *("study.name", "study.trials", "study.seed", SEEDS_PER_TRIAL),
+    *("data.", "models.", "training.", "guard."),
+)
 """The settings that decide a trial's value; `study.trials` does, as the ceiling of skill depends on it."""
 
 _Layer = TypeVar("_Layer", tables.SettingRow, Override)
@@ -34,6 +38,8 @@ def decisive_settings(layers: Mapping[str, Sequence[_Layer]]) -> tuple[dict[str,
     without_effect = keys_without_effect({key: layer.effective for key, layer in started.items()})
     started = {key: layer for key, layer in started.items() if key not in without_effect}
     values = {key: layer.effective for key, layer in started.items() if layer.effective is not None}
+    if values.get(SEEDS_PER_TRIAL) == 1:
+        del values[SEEDS_PER_TRIAL]
     return values, started
 
 

@@ -188,6 +188,8 @@ def _notable_layers(stack: list[tables.SettingRow]) -> list[dict[str, Any]]:
             "effective": row.effective,
             "reason": row.reason,
         }
-        for row in stack
-        if row.layer not in _FROM_FILES or row.requested != row.effective
+        for position, row in enumerate(stack)
+        if row.layer not in _FROM_FILES
+        or row.requested != row.effective
+        or any(below.layer == Layer.SAMPLED for below in stack[:position])  # it is idle in this trial
     ]

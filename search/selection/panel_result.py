@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.record.validation_rows import Floats, forecasts, validation_rows
+from search.record.validation_rows import Floats, mean_forecast, trial_seed_forecasts, validation_rows
 from search.selection.statistics.cross_section import CrossSection, cross_section
 from search.selection.statistics.panel_skill import PanelSkill, panel_skill
 from search.selection.summary import Summary
@@ -82,7 +82,7 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
     A row that several folds hold out counts once, with the mean of its forecasts and losses.
     """
     rows = validation_rows(store, study)
-    told = None if rows is None else forecasts(store, study).get(trial)
+    told = None if rows is None else trial_seed_forecasts(store, study, trial)
     if rows is None or rows.series is None or told is None or len(rows.series_names) < 2:
         return None
     reference = rows.strongest_rival or rows.baseline
@@ -90,7 +90,7 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
     distinct, first = rows.distinct_rows, rows.distinct_rows.first
     times, series, across = rows.times[first], rows.series[first], None
     if rows.kind == "return":
-        own = [distinct.means(rows.own_unit(values)) for values in (told, rows.target)]
+        own = [distinct.means(rows.own_unit(values)) for values in (mean_forecast(told), rows.target)]
         across = cross_section(times, series, *own, horizon=distinct.moments.horizon)
     return PanelResult(
         rows=least_effective_rows(
@@ -103,7 +103,7 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
             times,
             series,
             rows.series_names,
-            distinct.means(rows.row_losses(told)),
+            distinct.means(rows.mean_row_losses(told)),
             distinct.means(rows.row_losses(theirs)),
             reference,
         ),

@@ -13,7 +13,7 @@ from search.data.study_data import load_study_data
 from search.errors import RequestError
 from search.record.row_mapping import clamp_to_json
 from search.record.training_evaluation import TrainingEvaluation
-from search.seeds import trial_seed
+from search.seeds import seeds_of_trial, trial_seed
 from search.selection.export_provenance import (
     ExportProvenance,
     changes_since_export,
@@ -113,6 +113,7 @@ class Rerun:
             "best_epoch": result.best_epoch,
             "epochs": len(result.epochs),
             "seed": result.seed,
+            "seeds": list(result.seeds),
             "seconds": result.seconds,
             "differences": list(self.differences),
             "clamps": [clamp_to_json(clamp) for clamp in self.clamps],
@@ -153,10 +154,10 @@ def rerun(
     config = trial.config if exported is None else _without_time_limit(trial.config)
     from trainer.training.loop import fit  # imports torch, which only training needs
 
-    folds, seed = data.folds(config.data), _seed(resolved, exported)
+    folds, seeds = data.folds(config.data), seeds_of_trial(_seed(resolved, exported), trial.seeds)
     number = None if exported is None else exported.trial
     changes = () if exported is None else changes_since_export(exported, resolved, data.table.sha256, sets)
-    record = TrainingEvaluation(store, resolved, trial, folds, data.table, number, seed)
+    record = TrainingEvaluation(store, resolved, trial, folds, data.table, number, seeds)
     if exported is None or changes or not exported.data.has_rows(data.audit.rows):
         record.begin()
     result = fit(
@@ -165,7 +166,7 @@ def rerun(
         baseline=data.baseline,
         ceiling=data.ceiling,
         metric=data.metric,
-        seed=seed,
+        seed=seeds,
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
@@ -205,19 +206,20 @@ def _seed(resolved: ResolvedStudy, exported: ExportProvenance | None) -> int:
     return trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed
 
 
-def single_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
-    """The weights of the best epoch, by parameter; `path` is that of the configuration.
+def single_model(outcome: Rerun, path: Path) -> Sequence[Mapping[str, Any]]:
+    """The weights of the best epoch, by parameter, of each seed: one model, which forecasts their mean.
+    `path` is that of the configuration.
 
     RequestError if each fold has its own model.
     """
-    weights = outcome.result.weights
-    if weights is None:
+    networks = outcome.result.networks
+    if not networks:
         method = outcome.config.data.split.method
         raise RequestError(
             f"{path} has no one model to keep: under data.split.method {method!r} each fold has its own; "
             f"train one: {ballast_command('train', path, set='data.split.method=holdout', save='FOLDER')}"
         )
-    return weights
+    return networks
 
 
 def _without_time_limit(config: TrialConfig) -> TrialConfig:

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.record.validation_rows import Floats, Forecasts, ValidationRows, forecasts, validation_rows
+from search.record.validation_rows import (
+    Floats,
+    Forecasts,
+    ValidationRows,
+    mean_forecast,
+    seed_forecasts,
+    validation_rows,
+)
 from search.selection.statistics.market_timing import MarketTiming, market_timing
 from search.selection.statistics.overfitting import BacktestOverfitting, probability_of_backtest_overfitting
 from search.selection.statistics.reality_check import measured_noise_floor, superior_predictive_ability
@@ -76,6 +83,7 @@ def study_evidence(store: Store, study: str, best: int) -> SelectionEvidence | s
     if best not in numbers:
         return f"study {study!r} has no forecasts of trial {best} on record"
     losses, naive = _losses(rows, by_trial), rows.by_time(rows.baseline_losses)
+    told = list(map(mean_forecast, by_trial.values()))
     try:
         floor = measured_noise_floor(losses, naive, horizon=rows.moments.horizon)
         p_value = superior_predictive_ability(losses, naive, horizon=rows.moments.horizon)
@@ -88,8 +96,8 @@ def study_evidence(store: Store, study: str, best: int) -> SelectionEvidence | s
         measured_floor=floor,
         reality_check=p_value,
         overfitting=_overfitting(losses),
-        sharpe=_sharpe(rows, list(by_trial.values()), numbers.index(best)),
-        timing=_timing(rows, list(by_trial.values()), numbers.index(best)),
+        sharpe=_sharpe(rows, told, numbers.index(best)),
+        timing=_timing(rows, told, numbers.index(best)),
         suspicious_trials=suspicious_trials(store, study),
     )
 
@@ -125,15 +133,15 @@ def with_measured_floor(store: Store, summary: Summary) -> Summary:
 
 
 def _candidate_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """The forecasts of the trials that the best was chosen from, by number."""
-    stored = forecasts(store, study)
+    """The forecasts (seeds, n) of the trials that the best was chosen from, by number."""
+    stored = seed_forecasts(store, study)
     chosen_from = [trial for trial in query.trials(store, study) if _was_candidate(trial, study)]
     return {trial.number: stored[trial.number] for trial in chosen_from if trial.number in stored}
 
 
 def _losses(rows: ValidationRows, by_trial: Mapping[int, Forecasts]) -> Floats:
     """Losses (m, K) of K trials at m times."""
-    return np.stack([rows.by_time(rows.losses(each)) for each in by_trial.values()], axis=1)
+    return np.stack([rows.by_time(rows.mean_losses(each)) for each in by_trial.values()], axis=1)
 
 
 def suspicious_trials(store: Store, study: str) -> SuspiciousTrials:

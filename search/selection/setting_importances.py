@@ -6,12 +6,14 @@ settings that matter only together, and it tells of the values that were tried, 
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from search.config.conditions import why_idle
 from search.config.space import Dimension, only_value, to_distributions
 from storage import tables
 from storage.verdicts import Verdict
@@ -57,10 +59,17 @@ def setting_importances(
     trials: Sequence[tables.Trial], space: Mapping[str, Dimension]
 ) -> SettingImportances | None:
     """Of the settings of `space` that have several values; None with less than FEWEST_TRIALS scored trials
-    that have them all, or if nothing tells them apart. The same trials give the same numbers.
+    that have them all, or if nothing tells them apart. The same trials give the same numbers. A setting with
+    conditions counts in the trials that have it, as Optuna weighs it.
     """
     searched = {key: each for key, each in space.items() if only_value(each) is None}
-    known = [t for t in scored_trials(trials) if all(_is_in(t.params, *each) for each in searched.items())]
+    known = [
+        t
+        for t in scored_trials(trials)
+        if all(
+            _is_in(t.params, *each) for each in searched.items() if why_idle(space, t.params, each[0]) is None
+        )
+    ]
     known = known[:: -(-len(known) // MOST_TRIALS) or 1]
     if len(known) < FEWEST_TRIALS or not searched:
         return None
@@ -102,16 +111,21 @@ def _evaluator(trials: Sequence[tables.Trial], space: Mapping[str, Dimension]) -
     distributions = to_distributions(space)
     study.add_trials(
         optuna.trial.create_trial(
-            params={key: trial.params[key] for key in space}, distributions=distributions, value=trial.value
+            params={key: trial.params[key] for key in space if key in trial.params},
+            distributions={key: each for key, each in distributions.items() if key in trial.params},
+            value=trial.value,
         )
         for trial in trials
     )
     kept = study.get_trials(deepcopy=False)
     evaluator = PedAnovaImportanceEvaluator(target_quantile=_TOP)
+    tried = [key for key in space if any(key in trial.params for trial in trials)]
 
     def evaluate(losses: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
         for trial, loss in zip(kept, losses.tolist(), strict=True):
             trial.value = loss
-        return evaluator.evaluate(study, list(space))
+        with warnings.catch_warnings():  # of settings that few trials have
+            warnings.simplefilter("ignore", UserWarning)
+            return evaluator.evaluate(study, tried)
 
     return evaluate

@@ -93,12 +93,23 @@ def train_candidate(
     candidate: Candidate, study_data: StudyData, seeds: int, progress: VerificationCallbacks
 ) -> TrainedCandidate:
     """Train with fresh seeds on all rows before the test, for the epochs that validation chose."""
+    config = candidate.trial.config.data
+    data = prepare_refit(config, study_data.table)
+    _require_rows(config.shown_source, data)
+    _require_naive_errors(config.shown_source, data, data.in_units(candidate.resolved.metric))
+    return train_on(candidate, data, study_data.ceiling, seeds, progress)
+
+
+def train_on(
+    candidate: Candidate, data: Dataset, ceiling: float, seeds: int, progress: VerificationCallbacks
+) -> TrainedCandidate:
+    """Train with fresh seeds on the training rows of `data`, and forecast its test rows.
+
+    Raises VerificationInterrupted if it was stopped, and AnswerIsNo if the trainer did not do as configured.
+    """
     from trainer.training.loop import refit  # imports torch, which only training needs
 
-    config = candidate.trial.config
-    data, refits = prepare_refit(config.data, study_data.table), []
-    _require_rows(config.data.shown_source, data)
-    _require_naive_errors(config.data.shown_source, data, data.in_units(candidate.resolved.metric))
+    config, refits = candidate.trial.config, []
     for number in range(seeds):
         seed = fresh_seed(candidate.resolved.file.study.seed, number)
         done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
@@ -108,7 +119,7 @@ def train_candidate(
             raise AnswerIsNo(f"{candidate.name} was not trained as it is configured: {'; '.join(differing)}")
         refits.append(done)
         progress.trained(candidate, done)
-    return TrainedCandidate(candidate, data, study_data.ceiling, tuple(refits))
+    return TrainedCandidate(candidate, data, ceiling, tuple(refits))
 
 
 def _require_rows(source: str, data: Dataset) -> None:

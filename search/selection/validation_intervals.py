@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from search.record.validation_rows import trial_forecasts, validation_rows
+from search.record.validation_rows import mean_forecast, trial_seed_forecasts, validation_rows
 from search.selection.rerun import Rerun
 from storage.engine import Store
 from trainer.config import DataConfig
@@ -34,17 +34,19 @@ def trained_forecasts(outcome: Rerun) -> ValidationForecasts:
 
 
 def recorded_forecasts(store: Store, study: str, trial: int) -> ValidationForecasts | None:
-    """The forecasts of a trial on record; None if it is not there."""
-    rows, forecasts = validation_rows(store, study), trial_forecasts(store, study, trial)
-    if rows is None or forecasts is None:
+    """The forecasts of a trial on record, the mean of its seeds'; None if they are not there."""
+    rows, told = validation_rows(store, study), trial_seed_forecasts(store, study, trial)
+    if rows is None or told is None:
         return None
+    forecasts = mean_forecast(told)
+    every = forecasts * rows.beside(rows.unit_std, forecasts) + rows.beside(rows.unit_mean, forecasts)
     return ValidationForecasts(
         forecasts=rows.own_unit(forecasts),
         targets=rows.own_unit(rows.target),
         series=np.zeros(len(rows.target), np.int64) if rows.series is None else rows.series,
         times=rows.times,
         names=rows.series_names,
-        quantiles=QuantileForecasts.of(rows.loss, (forecasts.T * rows.unit_std + rows.unit_mean).T),
+        quantiles=QuantileForecasts.of(rows.loss, every),
     )
 
 

@@ -99,7 +99,7 @@ class CandidateResult:
                 }
                 for name, loss in self.naive.items()
             },
-            "strongest_rival": _rival_to_json(self.strongest_rival),
+            "strongest_rival": rival_to_json(self.strongest_rival),
             "rivals_losses": dict(self.rivals),
             "rivals_absent": dict(self.rivals_absent),
             "seeds": [_seed_to_json(refit, value, best) for refit, value in self.by_seed()],
@@ -169,7 +169,8 @@ class VerificationReport:
         }
 
 
-def _rival_to_json(answer: RivalComparison | None) -> dict[str, Any] | None:
+def rival_to_json(answer: RivalComparison | None) -> dict[str, Any] | None:
+    """A comparison with the strongest rival as `verify --json` prints it."""
     if answer is None:
         return None
     return {

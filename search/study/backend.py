@@ -20,6 +20,7 @@ from search.verdict import Judgement
 from search.watching.publishing.trial_publisher import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
+from trainer.training.result import EpochReport
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,12 @@ def conclude_trial(
     value: float | None = None,
     skill: float | None = None,
     *,
-    folds: Sequence[float] = (),
+    best: EpochReport | tables.Epoch | None = None,
 ) -> None:
     """Tell Optuna what the record holds, and queue the parameters again if the verdict asks for it.
 
-    `folds` are the validation losses of each fold, for a trial that has several. A worker may have died in
-    the middle of this: what it did already is not done twice.
+    `best` is the trial's best epoch: of several folds or seeds the loss of each is told. A worker may have
+    died in the middle of this: what it did already is not done twice.
     """
     rules = backend.rules
     trial.set_user_attr("verdict", str(judgement.verdict))
@@ -123,8 +124,10 @@ def conclude_trial(
         trial.set_user_attr("reasons", ", ".join(judgement.reasons))
     if skill is not None:
         trial.set_user_attr("skill", skill)
-    if folds:
+    if folds := row_mapping.fold_losses(best):
         trial.set_user_attr("folds", list(folds))
+    if seeds := row_mapping.seed_losses(best):
+        trial.set_user_attr("seeds", list(seeds))
     if backend.publisher is not None:
         backend.publisher.publish(trial)
     if should_retry(judgement, retry_origin(trial).attempt, rules.retries):

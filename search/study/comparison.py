@@ -12,7 +12,7 @@ import numpy as np
 from search.errors import AnswerIsNo, RequestError
 from search.record.common_rows import TrialForecasts, common_rows
 from search.record.row_mapping import recorded_settings
-from search.record.validation_rows import Floats, trial_forecasts, validation_rows
+from search.record.validation_rows import Floats, trial_seed_forecasts, validation_rows
 from search.selection.choice import best_trials
 from search.selection.statistics.interval import SkillInterval
 from search.selection.statistics.rival_comparison import (
@@ -165,7 +165,7 @@ def _trial(store: Store, text: str) -> tables.Trial:
 
 
 def _forecasts(store: Store, trial: tables.Trial) -> TrialForecasts:
-    rows, values = validation_rows(store, trial.study), trial_forecasts(store, trial.study, trial.number)
+    rows, values = validation_rows(store, trial.study), trial_seed_forecasts(store, trial.study, trial.number)
     if rows is None:
         raise RequestError(f"study {trial.study!r} was started before forecasts were kept: {_name(trial)}")
     if values is None:

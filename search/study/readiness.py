@@ -9,9 +9,9 @@ from typing import Any
 
 from search.config.layers import Layer
 from search.config.resolved_study import ResolvedStudy
-from search.config.space import grid_values
 from search.data.study_data import DataInspection, StudyData, inspect_data, max_epochs
 from search.errors import AnswerIsNo, BallastError, RequestError
+from search.sampling.grid_sampler import grid_points
 from search.study.studies import require_compatible_store, require_devices
 from storage.engine import Store
 from storage.errors import StoreError
@@ -90,7 +90,7 @@ def check_readiness(
 
 def _require_grid(resolved: ResolvedStudy) -> None:
     if resolved.file.study.sampler == "grid":
-        grid_values(resolved.space)
+        grid_points(resolved.space)
 
 
 def _require_effective_pruner(resolved: ResolvedStudy) -> None:

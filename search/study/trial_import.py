@@ -7,9 +7,10 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.config.conditions import idle_value, why_idle
 from search.config.layers import Layer
 from search.config.leaves import leaf_values
-from search.config.resolved_study import DECIDES_NO_VALUE, ResolvedStudy, means_the_same
+from search.config.resolved_study import DECIDES_NO_VALUE, SEEDS_PER_TRIAL, ResolvedStudy, means_the_same
 from search.config.schema import SPACE, TRIAL_LEAVES
 from search.config.space import to_distributions
 from search.data.study_data import StudyData
@@ -48,7 +49,8 @@ def importable_trials(
     """The trials of the study `old` that lie in this one's space, by number.
 
     Only conclusive trials are imported, and no copies of another trial of the same study. For every key that
-    either study searches, the trial's value must be the one fixed here or lie in the dimension here. A trial
+    either study searches, the trial's value must be the one fixed here or lie in the dimension here; where a
+    setting is idle here, it must be the one that idle settings have here. A trial
     that a different time limit cut short is left out: here it might have gone on. `layers` are the setting
     layers of the old study; `content` is the SHA-256 of the table as it is now.
 
@@ -59,20 +61,35 @@ def importable_trials(
     values = {key: recorded_value(key, layers) for key in TRIAL_LEAVES}
     searched_there = {key for key in values if _is_searched(key, layers)}
     fixed_there = _fixed(values, searched_there)
-    _require_comparable(resolved, old, fixed_there, fixed_here, content)
+    idle_there = {key: idle_value(layers.get(key, ())) for key in searched_there}
+    _require_comparable(resolved, old, layers, fixed_there, fixed_here, content)
     same_limit = values["training.max_seconds"] == resolved.trial_config.training.max_seconds
     imported = []
     for trial in trials:
         is_whole = same_limit or MAX_SECONDS not in trial.reasons
         if trial.verdict not in CONCLUSIVE or trial.source_study == old.name or not is_whole:
             continue
-        own = {**fixed_there, **trial.params}
-        if all(own[key] == fixed_here[key] for key in searched_there & fixed_here.keys()) and all(
-            dimension.accepts_type(own[key]) and dimension.contains(own[key])
-            for key, dimension in resolved.space.items()
+        own = {**fixed_there, **idle_there, **trial.params}
+        params = _params_here(resolved, own)
+        if params is not None and all(
+            own[key] == fixed_here[key] for key in searched_there & fixed_here.keys()
         ):
-            imported.append(ImportedTrial(trial, {key: own[key] for key in resolved.space}))
+            imported.append(ImportedTrial(trial, params))
     return imported
+
+
+def _params_here(resolved: ResolvedStudy, own: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The parameters of a trial with these values of all settings; None if it lies outside the space."""
+    params: dict[str, Any] = {}
+    for key, dimension in resolved.space.items():
+        if why_idle(resolved.space, params, key) is not None:
+            if own[key] != idle_value(resolved.settings[key].overrides):
+                return None
+        elif dimension.accepts_type(own[key]) and dimension.contains(own[key]):
+            params[key] = own[key]
+        else:
+            return None
+    return params
 
 
 def _fixed(values: Mapping[str, Any], searched: Container[str]) -> dict[str, Any]:
@@ -87,6 +104,7 @@ def _is_searched(key: str, layers: SettingLayers) -> bool:
 def _require_comparable(
     resolved: ResolvedStudy,
     old: tables.StudyRow,
+    layers: SettingLayers,
     there: Mapping[str, Any],
     here: Mapping[str, Any],
     content: str,
@@ -96,6 +114,10 @@ def _require_comparable(
         for key in here
         if key in there and not means_the_same(key, there[key], here[key])
     ]
+    seeds = recorded_value(SEEDS_PER_TRIAL, layers)
+    if seeds != (now := resolved.file.study.seeds_per_trial):
+        origin = resolved.settings[SEEDS_PER_TRIAL].origin
+        differing.append(f"{SEEDS_PER_TRIAL} was {seeds!r}, is {now!r} ({origin})")
     if old.fingerprints["content"] != content:
         differing.append(f"the rows of {resolved.trial_config.data.shown_source} have changed")
     if differing:
@@ -186,7 +208,7 @@ def _for_optuna(
         state=message.state,
         value=message.value if pruned_at is None else pruned_at,
         params=dict(found.params),
-        distributions=to_distributions(resolved.space),
+        distributions=to_distributions({key: resolved.space[key] for key in found.params}),
         intermediate_values={epoch.epoch: epoch.validation_loss for epoch in epochs},
         user_attrs=attributes | ({"reasons": ", ".join(trial.reasons)} if trial.reasons else {}),
         constraints=None if message.constraint is None else {CONSTRAINT: message.constraint},

@@ -19,6 +19,8 @@ _GAP = 2
 _INDENT = 4
 _LONGEST_WORD = 20
 """The widest word, in cells, that a folding column keeps whole; a longer one, such as a path, may be cut."""
+_WIDEST_PADDING = 60
+"""The width, in cells, up to which the columns of a pipe are aligned."""
 
 TableCell = str | Text | tuple[Text, ...]
 """One text, or a list of texts that folds only between them. Texts are made printable."""
@@ -72,12 +74,12 @@ class TextTable:
             yield Segment.line()
 
     def whole_lines(self) -> Iterator[str]:
-        """A line per row, without colour and without folding."""
+        """A line per row, without colour and without folding; one long value does not pad all other rows."""
         names = [column.name for column in self.columns]
         cells = [[_joined(cell) for cell in row.cells] for row in self.rows]
         for texts, row in zip(cells, self.rows, strict=True):
             texts[-1] = "; ".join(part for part in (texts[-1], *map(printable, row.notes)) if part)
-        widths = [max(map(_wide, column)) for column in zip(names, *cells, strict=True)]
+        widths = [min(max(map(_wide, column)), _WIDEST_PADDING) for column in zip(names, *cells, strict=True)]
         if self.title:
             yield self.title
         for texts in [names, *cells] if any(names) else cells:

@@ -115,7 +115,7 @@ def _comparison(
             f"{loss:.6f}",
             None if scored.value is None else f"{1 - scored.value / loss:+.4f}",
             f"{test.statistic:.2f}" if (test := tests.get(name)) else None,
-            f"{test.p_better:.4f}" if test else None,
+            p_text(test.p_better) if test else None,
         )
         for name, loss in sorted(losses.items(), key=lambda pair: pair[1])
     ]

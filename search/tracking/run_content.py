@@ -32,7 +32,9 @@ _MAX_PARAM = 6000
 _MAX_TAG = 5000
 """Characters. MLflow 3.17 takes 6000 and 8000; databases of older servers hold 5000 of a tag."""
 
-_SIGNALS = tuple(field.name for field in fields(EpochReport) if field.name not in ("epoch", "fold_losses"))
+_SIGNALS = tuple(
+    field.name for field in fields(EpochReport) if field.name not in ("epoch", "fold_losses", "seed_losses")
+)
 _FILE_LAYERS = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
 
 _STATUS: Mapping[Verdict, str] = {

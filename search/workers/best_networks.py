@@ -22,7 +22,8 @@ class _Kept:
     value: float
     config: TrialConfig
     seed: int
-    networks: tuple[Network, ...]
+    networks: tuple[tuple[Network, ...], ...]
+    """Of each fold, those of all seeds."""
 
 
 class BestNetworks:
@@ -35,8 +36,9 @@ class BestNetworks:
         """Keep the networks of an accepted trial, if its loss is the lowest so far."""
         if result.value is None or (self._kept is not None and self._kept.value <= result.value):
             return
-        networks = tuple(map(network_of, result.fold_weights))
-        self._kept = _Kept(number, result.value, config, result.seed, networks)
+        networks, folds = tuple(map(network_of, result.fold_weights)), len(result.forecasts)
+        of_folds = tuple(networks[number::folds] for number in range(folds))
+        self._kept = _Kept(number, result.value, config, result.seed, of_folds)
 
     def record_importances(self, study: OpenStudy, should_stop: Callable[[], bool]) -> None:
         """Measure the importance of the columns and put it on record, if the kept trial is the best of the

@@ -19,6 +19,7 @@ from search.record import row_mapping
 from search.sampling.ask import AskedTrial
 from search.sampling.queue import queued_params, requested_params, was_queued
 from search.sampling.retry import retry_origin
+from search.seeds import seeds_of_trial
 from search.store_files import log_to_file
 from search.study import backend
 from search.study.studies import OpenStudy
@@ -180,8 +181,8 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
         guard_position=state.guard_position,
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    folds = () if result is None else row_mapping.best_folds(result.epochs, result.best_epoch)
-    backend.conclude_trial(study.backend, trial, judgement, value, skill, folds=folds)
+    best = None if result is None else row_mapping.best_epoch(result.epochs, result.best_epoch)
+    backend.conclude_trial(study.backend, trial, judgement, value, skill, best=best)
     if judgement.verdict in CONCLUSIVE:
         remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
@@ -198,8 +199,8 @@ def _copy(context: TrialContext, trial: optuna.Trial, state: _TrialState, cached
     judgement = finish_cached_trial(
         study.store, row, cached, epochs, worker=context.worker, duration_s=seconds
     )
-    folds = row_mapping.best_folds(epochs, cached.best_epoch)
-    backend.conclude_trial(study.backend, trial, judgement, cached.value, cached.skill, folds=folds)
+    best = row_mapping.best_epoch(epochs, cached.best_epoch)
+    backend.conclude_trial(study.backend, trial, judgement, cached.value, cached.skill, best=best)
     context.progress.trial_ended(
         TrialEnd(trial.number, judgement, cached.value, cached.skill, row.started_at)
     )
@@ -250,7 +251,7 @@ def _fit(
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
         metric=study.data.metric,
-        seed=state.row.seed,
+        seed=seeds_of_trial(state.row.seed, resolved.seeds),
         on_epoch=on_epoch,
         on_finding=on_finding,
         should_stop=context.should_stop,

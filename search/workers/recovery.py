@@ -158,8 +158,9 @@ def _recover(backend: StudyBackend, frozen: FrozenTrial, me: str, is_gone: Calla
             judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
         else:
             _finish(backend, row, me, _DIED)
-        folds = row_mapping.best_folds(query.epochs(backend.store, backend.name, row.number), row.best_epoch)
-        conclude_trial(backend, trial, judgement, row.value, row.skill, folds=folds)
+        epochs = query.epochs(backend.store, backend.name, row.number)
+        best = row_mapping.best_epoch(epochs, row.best_epoch)
+        conclude_trial(backend, trial, judgement, row.value, row.skill, best=best)
     except _SETTLED_ALREADY:
         return False  # another worker was quicker, or the owner, which was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)

@@ -23,7 +23,7 @@ from storage.sqlite import sqlite_connect_args, tune_sqlite
 from storage.tables import Base, DataFingerprint, SettingRow, StudyRow, Trial
 from storage.verdicts import Verdict
 
-HEAD = "0004"
+HEAD = "0005"
 
 NEXT = '''"""A column more."""
 
@@ -91,7 +91,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_rows_need(
         Base.metadata.drop_all(connection)
         Base.metadata.create_all(connection)
     assert made == parts(store.engine)
-    assert len(made) == 12
+    assert len(made) == 13
 
 
 def test_alembic_finds_nothing_to_change_in_a_new_store(store: Store) -> None:

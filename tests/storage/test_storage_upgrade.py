@@ -106,10 +106,9 @@ def test_an_upgraded_store_is_well_and_has_every_row_that_it_had(restore: Restor
         assert [epoch.fold_losses for epoch in query.epochs(store, "smoke", 0)] == [[], []]
     else:
         (verified,) = evaluations.verifications_of_study(store, "smoke")
-        assert (verified.kind, verified.series) == ("verify", None)
-        assert [(rows.source, rows.series) for rows in evaluations.searched_rows(store)] == [
-            ("sample:sp500", None)
-        ]
+        (searched,) = evaluations.searched_rows(store)
+        assert (verified.kind, searched.source) == ("verify", "sample:sp500")
+        assert [rows.series is None for rows in (verified, searched)] == [revision == "0003"] * 2
     store.close()
     storage = optuna.storages.RDBStorage(url)
     assert len(optuna.load_study(study_name="smoke", storage=storage).trials) == 3

@@ -21,7 +21,15 @@ from trainer.config.columns import (
 from trainer.config.data import DataConfig
 from trainer.config.section import Names, Section
 from trainer.config.source import CsvConfig, is_path, is_pattern, is_remote, move_source
-from trainer.config.split import MOST_FOLDS, Fractions, Split, SplitMethod, end_of_date
+from trainer.config.split import (
+    MOST_FOLDS,
+    Fractions,
+    Split,
+    SplitMethod,
+    end_of_date,
+    has_offset,
+    start_of_date,
+)
 from trainer.config.training import (
     BatchesName,
     GRUConfig,
@@ -65,11 +73,13 @@ __all__ = [
     "TransformName",
     "TrialConfig",
     "end_of_date",
+    "has_offset",
     "is_path",
     "is_pattern",
     "is_remote",
     "move_source",
     "return_clip",
+    "start_of_date",
 ]
 
 

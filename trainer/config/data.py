@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from trainer.config.columns import BAR_COLUMNS, CALENDAR, DerivedColumn, Feature, Target
 from trainer.config.section import Names, Section, is_default
 from trainer.config.source import CsvConfig
-from trainer.config.split import Split
+from trainer.config.split import Split, checked_date, end_of_date, has_offset, start_of_date
 from trainer.durations import duration_seconds
 
 
@@ -51,6 +51,11 @@ class DataConfig(Section):
     """The rows to read, by the value of a column, such as {Symbol: GOOG}; empty: all."""
     drop_empty: bool = Field(default=False, exclude_if=is_default)
     """true: rows without a number in any of the columns that are read are left out, such as holidays."""
+    since: str | None = Field(default=None, exclude_if=is_default)
+    """The first day of the rows that are read, such as 2000-01-01; null: the first of the table."""
+    until: str | None = Field(default=None, exclude_if=is_default)
+    """The last day of the rows that are read. No target reaches beyond it, and no test rows are needed. null:
+    the last of the table."""
     max_gap: str | None = Field(default=None, exclude_if=is_default)
     """The longest time between two neighbouring rows that a window or a target may cross, such as 4d, 2h or
     30min: nights, weekends, lunch breaks. null: any. Features still look back across a gap."""
@@ -132,6 +137,21 @@ class DataConfig(Section):
             except (ValueError, OSError, KeyError):
                 raise ValueError(f"{value!r} is no time zone; write it as America/New_York or UTC") from None
         return value
+
+    @field_validator("since", "until")
+    @classmethod
+    def _is_a_date(cls, value: str | None) -> str | None:
+        return value if value is None else checked_date(value)
+
+    @model_validator(mode="after")
+    def _since_is_before_until(self) -> Self:
+        if self.since is None or self.until is None:
+            return self
+        if has_offset(self.since) != has_offset(self.until):
+            raise ValueError("give since and until both with an offset from UTC, or neither")
+        if start_of_date(self.since) >= end_of_date(self.until):
+            raise ValueError(f"since {self.since} is not before until {self.until}")
+        return self
 
     @field_validator("max_gap", mode="before")
     @classmethod

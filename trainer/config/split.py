@@ -39,17 +39,35 @@ def end_of_date(written: str) -> datetime:
     A time with an offset is converted to UTC; any other is naive. Raises ValueError if it is not a date, and
     OverflowError for a time outside the years 1 to 9999 of UTC.
     """
-    moment = datetime.fromisoformat(written)
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC).replace(tzinfo=None)
+    moment = start_of_date(written)
     try:
         return datetime.combine(date.fromisoformat(written), clock.max)
     except ValueError:  # it gives a time of day
         return moment
 
 
-def _has_offset(written: str) -> bool:
+def start_of_date(written: str) -> datetime:
+    """The beginning of the day of an ISO date, or the time that it gives; else as `end_of_date`."""
+    moment = datetime.fromisoformat(written)
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def has_offset(written: str) -> bool:
+    """Whether an ISO date gives a time with an offset from UTC."""
     return datetime.fromisoformat(written).tzinfo is not None
+
+
+def checked_date(written: str) -> str:
+    """The date as it is written. Raises ValueError, with the reason, if `end_of_date` cannot read it."""
+    try:
+        end_of_date(written)
+    except ValueError:
+        raise ValueError(f"{written!r} is not a date; write it as 2010-12-31") from None
+    except OverflowError:
+        raise ValueError(
+            f"{written!r} lies outside the years 1 to 9999 of UTC; write it as 2010-12-31"
+        ) from None
+    return written
 
 
 class Split(Section):
@@ -90,16 +108,7 @@ class Split(Section):
     @field_validator("train_until", "validation_until")
     @classmethod
     def _is_a_date(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                end_of_date(value)
-            except ValueError:
-                raise ValueError(f"{value!r} is not a date; write it as 2010-12-31") from None
-            except OverflowError:
-                raise ValueError(
-                    f"{value!r} lies outside the years 1 to 9999 of UTC; write it as 2010-12-31"
-                ) from None
-        return value
+        return value if value is None else checked_date(value)
 
     @model_validator(mode="after")
     def _dates_or_fractions(self) -> Self:
@@ -110,7 +119,7 @@ class Split(Section):
             self._require_one_date()
         elif self.train_until is None or self.validation_until is None:
             raise ValueError("give both train_until and validation_until, or fractions")
-        elif _has_offset(self.train_until) != _has_offset(self.validation_until):
+        elif has_offset(self.train_until) != has_offset(self.validation_until):
             raise ValueError("give train_until and validation_until both with an offset from UTC, or neither")
         elif end_of_date(self.train_until) >= end_of_date(self.validation_until):
             raise ValueError(

@@ -115,7 +115,7 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         target=pd.Series(target, index=table.frame.index, name="target"),
         spans=tuple(table.spans),
         usable=tuple(
-            _usable_rows(span, rows, _tail(config.target, target[span]))
+            _usable_rows(span, rows, _tail(config, target[span]))
             for span, rows in zip(table.spans, warm_ups, strict=True)
         ),
         target_reach=target_reach,
@@ -264,6 +264,11 @@ def count_leading_nan(values: Floats) -> int:
     return int(np.argmax(held)) if held.any() else len(values)
 
 
-def _tail(target: Target, values: Floats) -> int:
-    """Number of rows at the end whose target lies after the table; at most the horizon."""
-    return min(count_leading_nan(values[::-1]), target.horizon)
+def _tail(config: DataConfig, values: Floats) -> int:
+    """Number of rows at the end whose target lies after the table; at most the horizon.
+
+    A column that is already shifted has values there; those after `data.until` are not known yet.
+    """
+    if config.until is not None:
+        return min(config.target.horizon, len(values))
+    return min(count_leading_nan(values[::-1]), config.target.horizon)

@@ -57,6 +57,8 @@ class FoldRows:
     """Every row that training windows of any `seq_len` contain; scaler and baselines are fitted on these."""
     unseen: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     """The test rows of the series that are held back whole; in no other part."""
+    needs_test: bool = True
+    """False if `data.until` ends the table: a study of rows before a date may have no test rows."""
     name: str = ""
     """Such as `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty if there is only one fold."""
 
@@ -93,7 +95,7 @@ def cut_folds(
         cuts = [_cut_series(config, built.reach, part, part.blocks(moments, blocks)) for part in parts]
         train, validation, test, fitting = (np.concatenate(rows) for rows in zip(*cuts, strict=True))
         name = _name(number, len(held_out), blocks, times, offsets) if len(held_out) > 1 else ""
-        folds.append(FoldRows(train, validation, test, fitting, unseen, name))
+        folds.append(FoldRows(train, validation, test, fitting, unseen, config.until is None, name))
     return tuple(_usable_parts(config, times, built, fold) for fold in folds)
 
 
@@ -291,7 +293,8 @@ def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: 
 
 def short_splits(split: FoldRows) -> list[str]:
     """The splits of a fold that have fewer rows than they need."""
-    return [name for name, count in split.counts.items() if count < min_rows(name)]
+    needed = [name for name in split.counts if split.needs_test or name != "test"]
+    return [name for name in needed if split.counts[name] < min_rows(name)]
 
 
 def min_rows(split: str) -> int:
@@ -323,7 +326,9 @@ def _bounds(
     def rows_until_date(date: str, whole: slice, usable: slice) -> int:
         own = None if offsets is None else offsets[whole]
         found = whole.start + _rows_until(date, times[whole], own)
-        return int(min(max(found, usable.start), usable.stop))
+        # Up to `data.until` the last usable row is the last whose target is known: nothing more to purge.
+        stop = usable.stop if config.until is None else usable.stop + config.target.horizon
+        return int(min(max(found, usable.start), stop))
 
     return [
         (rows_until_date(train_until, *spans), rows_until_date(split.validation_until, *spans))

@@ -58,15 +58,15 @@ class ColumnImportances:
 
 def measure_column_importances(
     folds: Sequence[Dataset],
-    networks: Sequence[Network],
+    networks: Sequence[Sequence[Network]],
     trained_by: Loss,
     metric: Loss,
     *,
     seed: int,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ColumnImportances | None:
-    """Of the columns of `folds`, forecast by the network of each fold, which was trained by one loss and is
-    judged by `metric`.
+    """Of the columns of `folds`, forecast by the networks of each fold: the mean of those of its seeds. They
+    were trained by one loss and are judged by `metric`.
 
     Rows of a series that is shorter than two blocks are left out, and of many rows every n-th is used, so
     that the work stays below MOST_WORK. None if no row is left, if there are too many columns for that, or if
@@ -75,7 +75,7 @@ def measure_column_importances(
     random = np.random.default_rng(seed)
     names = folds[0].feature_names
     block = folds[0].seq_len + folds[0].horizon
-    rows = used_rows(folds, networks[0], block)
+    rows = used_rows(folds, networks[0][0], block, seeds=len(networks[0]))
     if rows is None:
         return None
     loss = trained_by, metric
@@ -88,10 +88,10 @@ def measure_column_importances(
         for column in range(len(names)):
             if should_stop():
                 return None
-            for fold, (data, network, used, source) in enumerate(
+            for fold, (data, of_fold, used, source) in enumerate(
                 zip(folds, networks, rows, sources, strict=True)
             ):
-                after[column, repeat, fold] = _loss(data, network, used, loss, (column, source[used]))
+                after[column, repeat, fold] = _loss(data, of_fold, used, loss, (column, source[used]))
     return ColumnImportances(
         columns=tuple(_importance(*each, before) for each in zip(names, after, strict=True)),
         loss=float(before.mean()),
@@ -122,14 +122,16 @@ def moved_rows(data: Dataset, block: int, random: np.random.Generator) -> Rows:
     return moved
 
 
-def used_rows(folds: Sequence[Dataset], network: Network, block: int) -> list[Rows] | None:
-    """Rows of each fold that are moved, every n-th of them if there are too many."""
+def used_rows(folds: Sequence[Dataset], network: Network, block: int, seeds: int = 1) -> list[Rows] | None:
+    """Rows of each fold that are moved, every n-th of them if there are too many; each is forecast by as many
+    networks like `network` as there are `seeds`.
+    """
     movable = [np.flatnonzero(moved_rows(data, block, np.random.default_rng(0)) >= 0) for data in folds]
     if not all(map(len, movable)):
         return None
     layers = sum(name.startswith("gru.weight_hh") for name in network)
     units = network["gru.weight_hh_l0"].shape[1]
-    each = REPEATS * len(folds[0].feature_names) * folds[0].seq_len * layers * units
+    each = seeds * REPEATS * len(folds[0].feature_names) * folds[0].seq_len * layers * units
     most = max(FEWEST_ROWS, int(MOST_WORK / (each * len(folds))))
     chosen = [rows[:: -(-len(rows) // most)] for rows in movable]
     return chosen if each * sum(map(len, chosen)) <= _TOO_MUCH_WORK else None
@@ -137,13 +139,13 @@ def used_rows(folds: Sequence[Dataset], network: Network, block: int) -> list[Ro
 
 def _loss(
     data: Dataset,
-    network: Network,
+    networks: Sequence[Network],
     rows: Rows,
     losses: tuple[Loss, Loss],
     moved: tuple[int, Rows] | None = None,
 ) -> float:
     trained_by, metric = losses
-    told = forecast_rows([network], data.features, data.seq_len, rows, moved)
+    told = forecast_rows(networks, data.features, data.seq_len, rows, moved)
     judged = judged_forecasts(told, trained_by, metric)
     return mean_loss(judged, data.target[rows].astype(np.float64), data.in_units(metric))
 

@@ -3,7 +3,7 @@
 Forecasts are computed by `trainer.inference.gru_forward`, which needs no torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,25 @@ class BatchFirstForecaster(nn.Module):
         return forecasts.sort(dim=-1).values if forecasts.ndim > 1 else forecasts
 
 
-def build_forecaster(config: GRUConfig, n_features: int, weights: Mapping[str, Tensor]) -> nn.Module:
-    """The model with a copy of `weights`, a state dict of GRUForecaster."""
+class MeanForecaster(nn.Module):
+    """The mean of the forecasts of several models."""
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, seq_len, features) → (n,), standardised."""
+        return torch.stack([model(x) for model in self.models]).mean(dim=0)
+
+
+def build_forecaster(
+    config: GRUConfig, n_features: int, weights: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]]
+) -> nn.Module:
+    """The model with a copy of `weights`, a state dict of GRUForecaster; of several the mean forecasts."""
+    if not isinstance(weights, Mapping):
+        models = [build_forecaster(config, n_features, each) for each in weights]
+        return models[0] if len(models) == 1 else MeanForecaster(models).eval()
     with torch.device("meta"):  # initial weights are not needed and slow to draw
         forecaster = GRUForecaster(
             n_features, config.model_copy(update={"init": "torch"}), len(weights["head.bias"])

@@ -93,7 +93,8 @@ class ModelProvenance(Section):
     best_epoch: int | None
     reproduced: str | None
     seeds: tuple[int, ...] = Field(default=(), exclude_if=lambda seeds: not seeds)
-    """The seeds of the networks of a refit, which was trained on all rows; empty for any other model."""
+    """The seeds of the networks of a refit, which was trained on all rows, or of a training with several;
+    empty for any other model."""
     data_sha256: str
     """SHA-256 (hex) of the bytes of the table that the model was trained on."""
     versions: Mapping[str, str]
@@ -126,7 +127,7 @@ class ModelDescription(Section):
     @property
     def is_refit(self) -> bool:
         """Whether it was trained on all rows of its table, none of them kept for a judgement."""
-        return bool(self.provenance.seeds)
+        return bool(self.provenance.seeds) and self.provenance.value is None
 
     @property
     def trained_by(self) -> Loss:
@@ -146,8 +147,8 @@ class ModelDescription(Section):
 
     @model_validator(mode="after")
     def _format_is_that_of_the_networks(self) -> Self:
-        if self.format < 3 and self.format != (2 if self.is_refit else 1):
-            raise ValueError("in the formats 1 and 2 a refit has format 2")
+        if self.format < 3 and self.format != (2 if self.provenance.seeds else 1):
+            raise ValueError("in the formats 1 and 2 a model of several networks has format 2")
         return self
 
     @model_validator(mode="after")

@@ -83,7 +83,7 @@ def save_model(
     """Write a model folder atomically; an existing one is replaced.
 
     `weights` are a state dict of GRUForecaster that was trained on `data`, which was prepared from `table`;
-    for a refit one for each of `provenance.seeds`. Without `intervals` its forecasts have no bounds.
+    with `provenance.seeds` one for each of them. Without `intervals` its forecasts have no bounds.
     Raises ModelFolderError if it cannot be written, and OnnxError if the ONNX extra is missing or the graph
     disagrees with the model.
     """
@@ -134,7 +134,7 @@ def load_model(folder: Path) -> tuple[ModelDescription, tuple[Network, ...]]:
         weights = safetensors.numpy.load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise _unlike_its_description(path, printable(" ".join(str(error).split())[:_LONGEST])) from None
-    stacked = model.networks if model.is_refit else None
+    stacked = model.networks if model.provenance.seeds else None
     outputs = model.trained_by.outputs
     wrong = wrong_weights(weights, model.models.gru, len(model.features), stacked, outputs)
     if wrong is not None:

@@ -219,7 +219,8 @@ def _read(model: ModelDescription, folder: Path, source: str, series_in: str | N
 def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
     """The data section without the columns of the target and the weights, which new rows may lack."""
     needs_no_column = Target(of=config.features[0].name, kind="other", horizon=config.target.horizon)
-    return config.model_copy(update={"source": source, "target": needs_no_column, "weights": "none"})
+    free = {"weights": "none", "since": None, "until": None}  # new rows lie after those of the study
+    return config.model_copy(update={"source": source, "target": needs_no_column, **free})
 
 
 def _require_a_window(model: ModelDescription, table: Table, built: FeaturesAndTarget) -> None:

@@ -77,7 +77,8 @@ class Checkpoint:
     """A trial at the end of an epoch that passed the guard. Raises ValueError if epochs are missing."""
 
     folds: tuple[FoldState, ...]
-    random: dict[str, Tensor]
+    random: tuple[dict[str, Tensor], ...]
+    """The state of the random numbers of each seed."""
     epochs: tuple[EpochReport, ...]
     findings: tuple[Finding, ...]
     best_epoch: int
@@ -118,7 +119,7 @@ def checkpoint_identity(
     metric: Loss | None = None,
     baseline: Baseline,
     ceiling: float,
-    seed: int,
+    seeds: Sequence[int],
 ) -> str:
     """SHA-256 (hex) of everything that a trial's results depend on; other checkpoints are not used.
 
@@ -126,14 +127,16 @@ def checkpoint_identity(
     """
     device = torch.device(config.training.device)
     judged_by = {} if metric is None or metric == config.loss else {"metric": metric.to_json()}
+    others = {"more_seeds": list(seeds[1:])} if len(seeds) > 1 else {}
     facts = {
         **judged_by,
+        **others,
         "config": config.model_dump(mode="json", exclude=_IGNORED_SETTINGS),
         "kernel": [kernel_name(config.training.kernel, device), version("numba"), version("scipy")],
         "data": [data.sha256 for data in folds],
         "baseline": [baseline.name, f"{baseline.loss:.6g}"],
         "ceiling": f"{ceiling:.6g}",
-        "seed": seed,
+        "seed": seeds[0],
         "torch": torch.__version__,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -222,6 +225,7 @@ def _decode(payload: bytes) -> Checkpoint:
                 "folds": tuple(
                     FoldState(**{**fold, "good": LearnerSnapshot(**fold["good"])}) for fold in plain["folds"]
                 ),
+                "random": _streams(plain["random"]),
                 "epochs": _read(_EPOCHS, plain["epochs"]),
                 "findings": _read(_FINDINGS, plain["findings"]),
             }
@@ -229,6 +233,11 @@ def _decode(payload: bytes) -> Checkpoint:
     except MALFORMED_CHECKPOINT_ERRORS as error:
         what = f"it does not hold the tensors and numbers of a trial ({type(error).__name__})"
         raise CheckpointError(what) from None
+
+
+def _streams(saved: Any) -> tuple[dict[str, Tensor], ...]:
+    """The state of each seed; a file from before trials had several seeds holds that of the only one."""
+    return (saved,) if isinstance(saved, dict) else tuple(saved)
 
 
 def _read(adapter: TypeAdapter[tuple[Report, ...]], text: str) -> tuple[Report, ...]:

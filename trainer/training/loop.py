@@ -1,7 +1,7 @@
 """One trial: fits a GRU under the guard and returns its result.
 
-each epoch, of each fold: batch ──► backward ──► guard ──► apply, or record a finding and act on it
-                          validation ──► guard ──► checkpoint ──► on_epoch, patience
+each epoch, of each seed and fold: batch ──► backward ──► guard ──► apply, or record a finding and act on it
+                                   validation ──► guard ──► checkpoint ──► on_epoch, patience
 """
 
 import math
@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.losses import Loss
 from trainer.rivals.skill import Baseline
-from trainer.runtime import find_device, reproducible
+from trainer.runtime import RandomStream, find_device, reproducible
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import MALFORMED_CHECKPOINT_ERRORS, CheckpointFile, checkpoint_identity
 from trainer.training.guard import stop
@@ -43,7 +44,7 @@ def fit(
     *,
     baseline: Baseline,
     ceiling: float,
-    seed: int,
+    seed: int | Sequence[int],
     metric: Loss | None = None,
     on_epoch: EpochCallback = lambda report: False,
     on_finding: Callable[[Finding], None] = lambda finding: None,
@@ -55,6 +56,10 @@ def fit(
 
     Several datasets are the folds of one trial. Each epoch trains all of them in turn. Its validation loss
     is the mean over the folds, so that all folds have the same best epoch.
+
+    Several seeds are trained side by side in the same way. Each draws its own weights, order of batches and
+    dropout, and ends with the bits that it would have alone; the seeds share the data. The loss of an epoch
+    is the mean over the seeds, and each seed is guarded as if it were alone.
 
     Validation losses and skill are those of `metric`; None: of the loss that `config` trains by. A trial
     whose skill over `baseline` is above `ceiling` is suspicious; the loss of `baseline` is a mean
@@ -71,17 +76,18 @@ def fit(
     """
     device = find_device(config.training.device)
     datasets = (data,) if isinstance(data, Dataset) else tuple(data)
-    new_trial = partial(_trial, config, metric, datasets, device, baseline, ceiling, on_finding)
+    seeds = (seed,) if isinstance(seed, int) else tuple(seed)
+    new_trial = partial(_trial, config, metric, datasets, seeds, device, baseline, ceiling, on_finding)
     file = None
     if checkpoint is not None:
         identity = checkpoint_identity(
-            config, datasets, metric=metric, baseline=baseline, ceiling=ceiling, seed=seed
+            config, datasets, metric=metric, baseline=baseline, ceiling=ceiling, seeds=seeds
         )
         file = CheckpointFile(checkpoint, identity, checkpoint_key)
-    with reproducible(seed):
-        trial, resumed_from = _new_or_resumed(new_trial, file, seed)
+    with reproducible(seeds[0]):
+        trial, resumed_from = _new_or_resumed(new_trial, file)
         outcome = _train(trial, file, on_epoch, should_stop)
-    return _result(trial, outcome, seed, resumed_from)
+    return _result(trial, outcome, seeds, resumed_from)
 
 
 def refit(
@@ -102,7 +108,7 @@ def refit(
     """
     device = find_device(config.training.device)
     with reproducible(seed):
-        fold = _fold(0, data, config, None, device)
+        fold = _fold(0, data, config, None, device, _batches(data, config, device))
         trial = TrainingState(config, (fold,), baseline=Baseline("none", math.inf), ceiling=math.inf)
         outcome, forecasts = Outcome.FINISHED, None
         try:
@@ -128,28 +134,38 @@ def _trial(
     config: TrialConfig,
     metric: Loss | None,
     datasets: Sequence[Dataset],
+    seeds: Sequence[int],
     device: torch.device,
     baseline: Baseline,
     ceiling: float,
     on_finding: Callable[[Finding], None],
 ) -> TrainingState:
     """A trial before its first epoch."""
-    folds = tuple(_fold(number, each, config, metric, device) for number, each in enumerate(datasets))
+    streams = tuple(RandomStream(seed, device) for seed in seeds)
+    batches = [_batches(data, config, device) for data in datasets]
+    folds: list[Fold] = []
+    for seed, stream in enumerate(streams):
+        with stream.in_use():
+            folds += [
+                _fold(number, data, config, metric, device, drawn, seed)
+                for number, (data, drawn) in enumerate(zip(datasets, batches, strict=True))
+            ]
     for fold in folds[1:]:
         fold.learner.share_workspace(folds[0].learner)
     limit = config.training.max_seconds
     return TrainingState(
         config,
-        folds,
+        tuple(folds),
         baseline,
         ceiling,
+        streams,
         on_finding=on_finding,
         max_seconds=math.inf if limit is None else limit,
     )
 
 
 def _new_or_resumed(
-    new_trial: Callable[[], TrainingState], file: CheckpointFile | None, seed: int
+    new_trial: Callable[[], TrainingState], file: CheckpointFile | None
 ) -> tuple[TrainingState, int | None]:
     """The trial, and the last epoch (0-based) that was restored from `file`; None if it begins anew."""
     trial = new_trial()
@@ -160,13 +176,15 @@ def _new_or_resumed(
         trial.resume(saved)
     except MALFORMED_CHECKPOINT_ERRORS as error:
         file.refuse(error)
-        torch.manual_seed(seed)
         return new_trial(), None
     return trial, saved.epochs[-1].epoch
 
 
-def _result(trial: TrainingState, outcome: Outcome, seed: int, resumed_from: int | None) -> TrialResult:
-    best = trial.best
+def _result(
+    trial: TrainingState, outcome: Outcome, seeds: tuple[int, ...], resumed_from: int | None
+) -> TrialResult:
+    best, several = trial.best, len(trial.folds) > 1
+    forecasts = () if best is None else _forecasts_of_folds(trial, len(seeds))
     return TrialResult(
         outcome=outcome,
         value=None if best is None else best.validation_loss,
@@ -179,16 +197,36 @@ def _result(trial: TrainingState, outcome: Outcome, seed: int, resumed_from: int
         findings=tuple(trial.findings),
         effective=trial.effective,
         final_learning_rates=tuple(fold.learner.lr for fold in trial.folds),
-        seed=seed,
+        seed=seeds[0],
         seconds=trial.seconds,
         resumed_from=resumed_from,
-        weights=None if best is None or len(trial.folds) > 1 else trial.folds[0].best_weights,
+        weights=None if best is None or several else trial.folds[0].best_weights,
         fold_weights=() if best is None else tuple(fold.best_weights for fold in trial.folds),
-        forecasts=() if best is None else tuple(fold.best_forecasts.numpy() for fold in trial.folds),
+        forecasts=tuple(each.mean(axis=0, dtype=np.float64).astype(np.float32) for each in forecasts),
+        seed_forecasts=forecasts,
+        seeds=seeds,
     )
 
 
-def _fold(number: int, data: Dataset, config: TrialConfig, metric: Loss | None, device: torch.device) -> Fold:
+def _forecasts_of_folds(trial: TrainingState, seeds: int) -> tuple[npt.NDArray[np.float32], ...]:
+    """The forecasts (seeds, rows) of the validation rows of each fold, in the best epoch."""
+    forecasts, folds = [fold.best_forecasts.numpy() for fold in trial.folds], len(trial.folds) // seeds
+    return tuple(np.stack(forecasts[number::folds]) for number in range(folds))
+
+
+def _batches(data: Dataset, config: TrialConfig, device: torch.device) -> Batches:
+    return Batches(data, device, config.training.batches, config.training.half_life)
+
+
+def _fold(
+    number: int,
+    data: Dataset,
+    config: TrialConfig,
+    metric: Loss | None,
+    device: torch.device,
+    batches: Batches,
+    seed: int = 0,
+) -> Fold:
     loss, start = data.in_units(config.loss), ()
     if loss.outputs > 1:
         start = tuple(loss.best_constant(data.target[data.fitting].astype(np.float64)).tolist())
@@ -197,7 +235,8 @@ def _fold(number: int, data: Dataset, config: TrialConfig, metric: Loss | None, 
         number,
         data,
         Learner(data.features.shape[1], config, device, losses),
-        Batches(data, device, config.training.batches, config.training.half_life),
+        batches,
+        seed,
     )
 
 

@@ -64,7 +64,7 @@ class Finding:
     """One event: what the guard detected, where, and what was done about it.
 
     The guard creates it and sets the intervention, `fault_location` adds the place, and
-    `TrainingState.record` adds the key. (fold, epoch, step, kind) is unique within a trial.
+    `TrainingState.record` adds the key. (seed, fold, epoch, step, kind) is unique within a trial.
     """
 
     kind: FindingKind
@@ -77,10 +77,13 @@ class Finding:
     lr_after: float = math.nan
     """Equal to `lr_before` unless the learning rate was changed."""
 
+    seed: int = 0
+    """Which of the trial's seeds, 0-based."""
     fold: int = 0
     epoch: int = 0
     step: int | None = None
-    """The optimiser update of this fold, 0-based over all epochs; None for a finding of the epoch's end."""
+    """The optimiser update of this seed and fold, 0-based over all epochs; None for a finding of the epoch's
+    end."""
 
     parameter: str | None = None
     rows: tuple[int, ...] = ()
@@ -98,8 +101,8 @@ class Finding:
 class EpochReport:
     """Signals of one epoch. Losses are means over rows, on the standardised target.
 
-    For several folds a value is the mean over the folds, with these exceptions: `steps`, `skipped_steps` and
-    `seconds` are sums, `grad_norm_max` and `output_max` maxima, `learning_rate` is the smallest.
+    For several folds and seeds a value is the mean over them, with these exceptions: `steps`, `skipped_steps`
+    and `seconds` are sums, `grad_norm_max` and `output_max` maxima, `learning_rate` is the smallest.
     """
 
     epoch: int
@@ -119,7 +122,9 @@ class EpochReport:
     """std(prediction) / std(target) on validation rows; near 0 if the model predicts a constant."""
     seconds: float
     fold_losses: tuple[float, ...] = ()
-    """Validation loss of each fold."""
+    """Validation loss of each fold, the mean over the seeds."""
+    seed_losses: tuple[float, ...] = ()
+    """Validation loss of each seed, the mean over the folds; `validation_loss` is the mean of these."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +133,13 @@ class TrialResult:
 
     `value` (validation loss), `skill`, `weights` and `forecasts` are those of the best epoch, which is the
     last one if a schedule lowers the learning rate. They are None or empty if no epoch passed the guard;
-    `weights` are None also if there are several folds; `fold_weights` has those of each fold. `forecasts` are
-    (rows,) float32 for each fold: its validation rows, standardised. `effective` holds the settings as read
-    from the optimiser, the model and the tensors. `seconds` were spent in training and validation: restored
-    and interrupted epochs count, time in callbacks does not. `resumed_from` is the last epoch (0-based) that
-    came from a checkpoint, None without one. `final_learning_rates` has one value per fold, before the
-    schedule.
+    `weights` are None also if there are several folds or seeds; `fold_weights` has those of each fold, seed
+    by seed. `forecasts` are (rows,) float32 for each fold: its validation rows, standardised, the mean over
+    the seeds; `seed_forecasts` are (seeds, rows). `effective` holds the settings as read from the optimiser,
+    the model and the tensors. `seconds` were spent in training and validation: restored and interrupted
+    epochs count, time in callbacks does not. `resumed_from` is the last epoch (0-based) that came from a
+    checkpoint, None without one. `final_learning_rates` has one value per fold, seed by seed, before the
+    schedule. `seed` is the first of `seeds`.
     """
 
     outcome: Outcome
@@ -153,6 +159,13 @@ class TrialResult:
     weights: "Mapping[str, Tensor] | None" = field(default=None, repr=False)
     fold_weights: "tuple[Mapping[str, Tensor], ...]" = field(default=(), repr=False)
     forecasts: "tuple[npt.NDArray[np.float32], ...]" = field(default=(), repr=False)
+    seed_forecasts: "tuple[npt.NDArray[np.float32], ...]" = field(default=(), repr=False)
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def networks(self) -> "tuple[Mapping[str, Tensor], ...]":
+        """The weights of each seed; () if no epoch passed the guard, or if each fold has its own."""
+        return self.fold_weights if len(self.fold_weights) == max(1, len(self.seeds)) else ()
 
 
 @dataclass(frozen=True)

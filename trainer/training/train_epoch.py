@@ -1,4 +1,4 @@
-"""Trains and validates every fold of a trial for one epoch, which the guard then judges."""
+"""Trains and validates every fold of a trial for one epoch, with each seed; the guard then judges it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -33,29 +33,46 @@ def train_epoch(
 
     Raises StopTraining if the epoch does not pass the guard.
     """
-    folds = [
-        _FoldEpoch(
-            fold,
-            train_fold(trial, fold, epoch, should_stop),
-            fold.learner.validate(fold.batches.validation()),
-            fold.learner.movement(),
-        )
-        for fold in trial.folds
-    ]
-    reached = skill(fmean(each.validation.loss for each in folds), trial.baseline.loss)
-    _judge(trial, folds, epoch, reached)
-    return _report(trial, folds, epoch, reached), [each.validation.forecasts for each in folds]
+    folds: list[_FoldEpoch] = []
+    for seed, stream in enumerate(trial.streams):
+        with stream.in_use():
+            folds += [
+                _FoldEpoch(
+                    fold,
+                    train_fold(trial, fold, epoch, should_stop),
+                    fold.learner.validate(fold.batches.validation()),
+                    fold.learner.movement(),
+                )
+                for fold in trial.folds
+                if fold.seed == seed
+            ]
+    losses = _mean_losses(folds, lambda fold: fold.seed)
+    _judge(trial, folds, epoch, [skill(loss, trial.baseline.loss) for loss in losses])
+    return _report(trial, folds, epoch, losses), [each.validation.forecasts for each in folds]
 
 
-def _judge(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reached: float) -> None:
-    """Raise StopTraining if a fold does not pass the guard; `reached` is the skill over all folds."""
+def _mean_losses(folds: Sequence[_FoldEpoch], number: Callable[[Fold], int]) -> tuple[float, ...]:
+    """The mean validation loss of each seed or of each fold, whichever `number` tells."""
+    losses: dict[int, list[float]] = {}
+    for each in folds:
+        losses.setdefault(number(each.fold), []).append(each.validation.loss)
+    return tuple(map(fmean, losses.values()))
+
+
+def _judge(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reached: Sequence[float]) -> None:
+    """Raise StopTraining if a fold does not pass the guard; `reached` is the skill of each seed over its
+    folds.
+
+    Each seed is judged as if it were alone: a leak that one of them has found is a leak. The mean is never
+    above the ceiling if no seed is.
+    """
     # A fold whose loss is not finite comes first, because it makes the skill over all folds not finite.
     for fold, sums, validation, moved in sorted(folds, key=lambda each: math.isfinite(each.validation.loss)):
         signals = EpochSignals(
             inputs=validation.inputs,
             loss=validation.loss,
             output_max=validation.output_max,
-            skill=reached,
+            skill=reached[fold.seed],
             movement=moved,
             averages=fold.learner.averages(),
             good_steps=sums.steps,
@@ -66,15 +83,17 @@ def _judge(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reache
             _end(trial, fold, epoch, finding)
 
 
-def _report(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reached: float) -> EpochReport:
+def _report(
+    trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, seed_losses: tuple[float, ...]
+) -> EpochReport:
     """The report of an epoch that passed the guard, in which every fold therefore has a good step."""
     sums, validations = [each.sums for each in folds], [each.validation for each in folds]
-    losses = tuple(validation.loss for validation in validations)
+    loss = fmean(seed_losses)
     return EpochReport(
         epoch=epoch,
         train_loss=fmean(each.loss / each.windows for each in sums),
-        validation_loss=fmean(losses),
-        skill=reached,
+        validation_loss=loss,
+        skill=skill(loss, trial.baseline.loss),
         learning_rate=min(fold.learner.learning_rate_factor * fold.learner.lr for fold in trial.folds),
         grad_norm_mean=fmean(each.grad_norm / each.steps for each in sums),
         grad_norm_max=max(each.grad_norm_max for each in sums),
@@ -84,7 +103,8 @@ def _report(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reach
         movement=fmean(each.movement for each in folds),
         prediction_std_ratio=fmean(each.prediction_std_ratio for each in validations),
         seconds=trial.epoch_seconds,
-        fold_losses=losses,
+        fold_losses=_mean_losses(folds, lambda fold: fold.number),
+        seed_losses=seed_losses,
     )
 
 

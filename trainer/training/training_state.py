@@ -1,4 +1,4 @@
-"""The state of a trial: its folds, and what it has reported so far. A checkpoint keeps it."""
+"""The state of a trial: its folds, for each seed, and what it has reported so far. A checkpoint keeps it."""
 
 import logging
 import math
@@ -13,7 +13,7 @@ from torch import Tensor
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import Baseline
-from trainer.runtime import random_state, set_random_state
+from trainer.runtime import RandomStream
 from trainer.text import place_in_training
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import Checkpoint, FoldState
@@ -25,12 +25,17 @@ log = logging.getLogger("ballast.trainer")
 
 @dataclass
 class Fold:
-    """One fold of a trial: its data, its own learner, and its counters."""
+    """One fold of a trial, trained with one seed: its data, its own learner, and its counters.
+
+    The same fold of another seed shares `data` and `batches`.
+    """
 
     number: int
     data: Dataset
     learner: Learner
     batches: Batches
+    seed: int = 0
+    """Which of the trial's seeds, 0-based."""
     step: int = 0
     bad_in_a_row: int = 0
     rewinds: int = 0
@@ -70,8 +75,11 @@ class TrainingState:
 
     config: TrialConfig
     folds: tuple[Fold, ...]
+    """Seed by seed, each with all folds in order."""
     baseline: Baseline
     ceiling: float
+    streams: tuple[RandomStream, ...] = ()
+    """The random numbers of each seed. A seed draws the same ones, whichever others train beside it."""
     epochs: list[EpochReport] = field(default_factory=list)
     """The epochs that passed the guard, in order."""
     findings: list[Finding] = field(default_factory=list)
@@ -129,10 +137,13 @@ class TrainingState:
 
     def record(self, finding: Finding, fold: Fold, epoch: int, step: int | None) -> None:
         """Give the finding its key, log it, add it, and report it to `on_finding`."""
-        message = finding.message
-        if len(self.folds) > 1 and finding.kind is not FindingKind.SKILL_TOO_HIGH:  # skill is over all folds
-            message = f"fold {fold.number}: {message}"
-        finding = replace(finding, fold=fold.number, epoch=epoch, step=step, message=message)
+        message, last = finding.message, self.folds[-1]
+        places = [f"seed {fold.seed}"] if last.seed > 0 else []
+        if last.number > 0 and finding.kind is not FindingKind.SKILL_TOO_HIGH:  # skill is over all folds
+            places.append(f"fold {fold.number}")
+        if places:
+            message = f"{', '.join(places)}: {message}"
+        finding = replace(finding, seed=fold.seed, fold=fold.number, epoch=epoch, step=step, message=message)
         log.info("%s: %s; %s", place_in_training(epoch, step), message, finding.action)
         self.findings.append(finding)
         called = perf_counter()
@@ -144,17 +155,18 @@ class TrainingState:
         assert self.best is not None, "an epoch has passed"
         return Checkpoint(
             folds=tuple(fold.state() for fold in self.folds),
-            random=random_state(self.folds[0].learner.device),
+            random=tuple(stream.state for stream in self.streams),
             epochs=tuple(self.epochs),
             findings=tuple(self.findings),
             best_epoch=self.best.epoch,
         )
 
     def resume(self, saved: Checkpoint) -> None:
-        """Restore the trial from `saved`. The trial must be new and have the same seed."""
+        """Restore the trial from `saved`. The trial must be new and have the same seeds."""
         for fold, state in zip(self.folds, saved.folds, strict=True):
             fold.resume(state)
-        set_random_state(saved.random, self.folds[0].learner.device)
+        for stream, drawn in zip(self.streams, saved.random, strict=True):
+            stream.restore(drawn)
         self.epochs, self.findings = list(saved.epochs), list(saved.findings)
         self.best = self.epochs[saved.best_epoch]
         self.seconds = sum(report.seconds for report in saved.epochs)

@@ -40,7 +40,7 @@ def trial_note(view: TrialView) -> list[Block]:
         trial = replace(trial, epochs=len(view.epochs))  # its own count is recorded when it ends
     last = view.findings[-1] if view.findings else None
     blocks: list[Block] = [trial_sections.verdict_paragraph(trial), trial_sections.outcome_table(trial, last)]
-    blocks += trial_sections.fold_losses_paragraph(trial, view.epochs)
+    blocks += trial_sections.losses_of_parts(trial, view.epochs)
     blocks += trial_sections.origin_paragraphs(trial)
     if view.findings:
         blocks += [

@@ -102,7 +102,7 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
             *trial_sections.loss_and_skill_texts(trial, stopped.get(trial.number)),
             trial.epochs,
             duration(trial.duration_s),
-            *(_short(trial.params.get(key)) for key in keys),
+            *(_short(trial.params.get(key, "–")) for key in keys),
         )
         for trial in shown
     ]

@@ -1,10 +1,11 @@
 """The sections about a trial and about the layers that decided its settings, as blocks."""
 
 from collections.abc import Iterable, Sequence
+from statistics import stdev
 from typing import Any
 
 from search.config.layers import Layer, Override, Setting
-from search.record.row_mapping import best_folds
+from search.record.row_mapping import best_epoch, fold_losses, seed_losses
 from search.text import duration, one_line, refused_number, short_origin, short_value
 from search.watching.blocks import Paragraph, TableBlock
 from storage import tables
@@ -49,13 +50,20 @@ def outcome_table(trial: tables.Trial, last: tables.FindingRow | None = None) ->
     )
 
 
-def fold_losses_paragraph(trial: tables.Trial, epochs: Sequence[tables.Epoch]) -> list[Paragraph]:
-    """Return the loss of each fold in the best epoch, or nothing for one fold; `epochs` are all of the
-    trial's.
+def losses_of_parts(trial: tables.Trial, epochs: Sequence[tables.Epoch]) -> list[Paragraph]:
+    """Return the loss of each fold and of each seed in the best epoch, of what there are several; `epochs`
+    are all of the trial's.
     """
-    losses = best_folds(epochs, trial.best_epoch)
-    text = f"Loss of each fold in the best epoch: {', '.join(map(loss_text, losses))}."
-    return [Paragraph(text)] if losses else []
+    best = best_epoch(epochs, trial.best_epoch)
+    folds, seeds = (", ".join(map(loss_text, losses)) for losses in (fold_losses(best), seed_losses(best)))
+    found = []
+    if folds:
+        found.append(Paragraph(f"Loss of each fold in the best epoch: {folds}."))
+    if seeds:
+        spread = stdev(seed_losses(best))
+        text = f"Loss of each seed in the best epoch: {seeds}; standard deviation {loss_text(spread)}."
+        found.append(Paragraph(text))
+    return found
 
 
 def origin_paragraphs(trial: tables.Trial) -> list[Paragraph]:

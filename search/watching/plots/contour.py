@@ -10,6 +10,7 @@ from search.watching.plots.dimension_axis import (
     DimensionAxis,
     dimension_axis,
     drawn_value,
+    idle_text,
     in_force,
     setting_axis,
     shortest_unique_names,
@@ -55,6 +56,7 @@ def plot_contour(view: StudyView) -> Plot | None:
             "stronger the colour, the lower the median validation loss of the accepted trials in the cell. "
             "Other trials are points in the shape of their verdict, and none of them counts for a colour. "
             "An empty cell has no accepted trial; one with a single trial is mostly luck."
+            f"{idle_text((across, up))}"
         ),
         figure={
             "data": [_cells(accepted, across, up, cells), *_points(drawn, across, up)],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from search.config.conditions import conditions_in_words
 from search.config.space import Choices, Dimension
 from search.watching.plots.plotly_parts import Json, axis, is_number, log_axis, plot_label, plot_number
 from search.watching.view import SearchedDimension
@@ -95,6 +96,16 @@ def clamped_intervals(searched: SearchedDimension) -> list[tuple[float, float]]:
         return [cut for cut in ((line.low, known[0]), (known[-1], line.high)) if cut[0] < cut[1]]
     edges = [line.low, *known, line.high]
     return [(a, b) for a, b in pairwise(edges) if a < b]
+
+
+def idle_text(space: Sequence[SearchedDimension]) -> str:
+    """A sentence for each setting that is searched only in some trials; empty if there is none."""
+    return "".join(
+        f" {searched.key} is searched only if {conditions_in_words(searched.effective.when)}: other trials "
+        "have no value of it here."
+        for searched in space
+        if searched.effective.when
+    )
 
 
 def dimension_values(dimension: Dimension) -> Sequence[Any]:

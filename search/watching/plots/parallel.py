@@ -40,6 +40,8 @@ _ROW, _FRAME, _LEAST = 36, 126, 450
 """Pixels of a row, of title and legend together, and of a plot with up to nine rows: the dashboard's box."""
 _MOST_CHOICES, _LONGEST = 4, 18
 """Choices that a label names, and characters of a name."""
+_IDLE, _IDLE_PLACE = object(), -0.06
+"""Stands for the value of a setting that is idle, and where it is drawn: left of the row."""
 _PALE, _STRONG = 0.3, 0.75
 """The opacity of lines: accepted and unpromising trials are many, the others few."""
 
@@ -67,7 +69,12 @@ def plot_parallel(view: StudyView) -> Plot | None:
     drawing = layout(
         title,
         height=max(_LEAST, _FRAME + _ROW * len(labels)),
-        xaxis=axis("", range=[-0.03, 1.03], showticklabels=False, showgrid=False),
+        xaxis=axis(
+            "",
+            range=[_IDLE_PLACE - 0.03 if any(row.is_conditional for row in rows) else -0.03, 1.03],
+            showticklabels=False,
+            showgrid=False,
+        ),
         yaxis=axis(
             "", range=[len(rows) + 0.4, -0.4], tickvals=list(range(len(labels))), ticktext=labels, ticks=""
         ),
@@ -80,7 +87,7 @@ def plot_parallel(view: StudyView) -> Plot | None:
             "other (log ranges on a log scale, choices in their order), and its validation loss at the "
             "bottom. Thick lines with large dots are the best tenth of the accepted trials. A line ends "
             "early where its trial has no loss, or one beyond the axis. The loss of suspicious trials "
-            "is not believed."
+            f"is not believed.{_idle_text(view.space)}"
         ),
         figure={"data": traces, "layout": drawing},
     )
@@ -93,6 +100,7 @@ class _Row:
     key: str
     line: DimensionAxis
     through: str
+    is_conditional: bool = False
 
     @classmethod
     def of(cls, searched: SearchedDimension) -> "_Row":
@@ -100,13 +108,15 @@ class _Row:
         line = dimension_axis(in_force(searched))
         if line.choices is None:
             low, high = map(plot_label, dimension_values(searched.effective))
-            return cls(searched.key, line, f"{low} … {high}")
+            return cls(searched.key, line, f"{low} … {high}", bool(searched.effective.when))
         texts = [plot_label(choice, 10) for choice in line.choices]
         shown = texts if len(texts) <= _MOST_CHOICES else [*texts[:2], "…", texts[-1]]
-        return cls(searched.key, line, " · ".join(shown))
+        return cls(searched.key, line, " · ".join(shown), bool(searched.effective.when))
 
     def position(self, value: Any) -> float | None:
-        """The place of a value; None if it has none in the row."""
+        """The place of a value, IDLE left of the row; None if it has none."""
+        if value is _IDLE:
+            return _IDLE_PLACE
         at, span = self.line.position(value), self.line.high - self.line.low
         if at is None or not self.line.low <= at <= self.line.high:
             return None
@@ -115,6 +125,17 @@ class _Row:
     def label(self, name: str) -> str:
         """The name, and below it what the row goes through from left to right."""
         return f'{shortened(name, _LONGEST)}<br><span style="font-size:10px">{self.through}</span>'
+
+
+def _told(value: Any) -> str:
+    return "–, idle" if value is _IDLE else plot_label(value)
+
+
+def _idle_text(space: Sequence[SearchedDimension]) -> str:
+    """What a point left of its row means; empty without conditions."""
+    if not any(searched.effective.when for searched in space):
+        return ""
+    return " A dot at the very left, before the row begins, is a setting that is idle (–) in its trial."
 
 
 def _best_trials(trials: Sequence[tables.Trial], accepted: int) -> list[tables.Trial]:
@@ -138,11 +159,11 @@ def _lines(
     y: list[int | None] = []
     told: list[list[Any] | None] = []
     for trial in trials:
-        values = [trial.params.get(row.key) for row in rows]
+        values = [trial.params.get(row.key, _IDLE if row.is_conditional else None) for row in rows]
         x += [row.position(value) for row, value in zip(rows, values, strict=True)]
         x += [losses.position(trial.value), None]
         y += [*range(len(rows) + 1), None]
-        told += [[trial.number, plot_label(value)] for value in (*values, trial.value)] + [None]
+        told += [[trial.number, _told(value)] for value in (*values, trial.value)] + [None]
     is_frequent = verdict in (Verdict.ACCEPTED, Verdict.UNPROMISING)
     return {
         "type": "scatter",

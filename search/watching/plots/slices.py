@@ -6,6 +6,7 @@ from search.watching.blocks import Plot
 from search.watching.plots.dimension_axis import (
     dimension_axis,
     drawn_value,
+    idle_text,
     in_force,
     setting_axis,
     shortest_unique_names,
@@ -72,7 +73,7 @@ def plot_slices(view: StudyView) -> Plot | None:
             "Validation loss of each trial by the value that it used, after clamping; an unpromising trial "
             "has its lowest loss until it was stopped. Below the dashed line a trial beats the best naive "
             "forecast. A suspicious trial keeps its own shape and colour, as its loss is not believed. "
-            f"Choices stand in their order.{_omitted(len(space), len(view.space))}"
+            f"Choices stand in their order.{_omitted(len(space), len(view.space))}{idle_text(space)}"
         ),
         figure={"data": data, "layout": drawing},
     )

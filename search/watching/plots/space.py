@@ -8,6 +8,7 @@ from search.watching.plots.dimension_axis import (
     DimensionAxis,
     clamped_intervals,
     dimension_axis,
+    idle_text,
     setting_axis,
     shortest_unique_names,
 )
@@ -64,7 +65,7 @@ def plot_space(view: StudyView) -> Plot:
         about=(
             "Every trial at the value it was given, one row per verdict: trials of nearly the same value lie "
             "above each other, and for choices the number is that of their trials. The shaded part was asked "
-            "for and clamped away: no trial can lie in it."
+            f"for and clamped away: no trial can lie in it.{idle_text(view.space)}"
         ),
         figure={"data": data, "layout": drawing},
     )

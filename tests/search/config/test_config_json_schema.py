@@ -66,6 +66,8 @@ TAKEN = [
     ("space/models.gru.init", {"choices": ["gains", "torch"]}),
     ("space.training.schedule", {"choices": ["constant", "cosine"]}),
     ("space/models.gru.dropout", None),
+    ("space/models.gru.dropout", {"low": 0, "high": 0.4, "when": {"models.gru.num_layers": [2, 3]}}),
+    ("space/models.gru.dropout", {"choices": [0.1], "when": {"models": {"gru": {"num_layers": {"low": 2}}}}}),
     ("study/timeout", "1h30m"),
     ("study/timeout", 90),
     ("study/timeout", None),

@@ -47,6 +47,8 @@ def test_a_setting_that_older_records_lack_is_left_out_of_the_digest_at_its_defa
     unknown |= {f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")}
     unknown |= {f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")}
     unknown |= {
+        "data.since",
+        "data.until",
         "data.series",
         "data.layout",
         "data.scale",

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from search.config.resolve import resolve
 from search.data.study_data import inspect_data, load_study_data
 from search.errors import ConfigError, RequestError, StudyChanged
-from search.record.row_mapping import best_folds
+from search.record.row_mapping import best_epoch, fold_losses
 from search.record.validation_rows import forecasts, validation_rows
 from search.watching.blocks import Paragraph
 from search.watching.pages.notes import trial_note
@@ -60,7 +60,7 @@ def test_the_record_gives_the_value_of_every_trial_again(
         told = {epoch.epoch: float(np.mean(epoch.fold_losses)) for epoch in epochs}
         assert done.study.optuna.trials[trial.number].intermediate_values == pytest.approx(told)
         folds = done.study.optuna.trials[trial.number].user_attrs["folds"]
-        assert tuple(folds) == best_folds(epochs, trial.best_epoch)
+        assert tuple(folds) == fold_losses(best_epoch(epochs, trial.best_epoch))
         assert np.mean(folds) == pytest.approx(trial.value)
 
 

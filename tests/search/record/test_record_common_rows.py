@@ -37,7 +37,7 @@ def of_panel(
             series=np.repeat(np.arange(len(series)), len(rows)),
             series_names=series,
         ),
-        target + error / std,
+        (target + error / std)[None],
     )
 
 

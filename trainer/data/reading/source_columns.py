@@ -26,7 +26,7 @@ from trainer.data.reading.series import (
     wide_cells,
     with_series_compared,
 )
-from trainer.data.reading.source_rows import SourceRows
+from trainer.data.reading.source_rows import SourceRows, rows_between
 from trainer.data.reading.table_columns import column_names, read_columns
 from trainer.data.reading.time_texts import Times, read_times
 from trainer.errors import ColumnError, SourceError
@@ -49,7 +49,8 @@ def read_source(
     are missing or hold cells that are not times or numbers.
     """
     parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder, first)]
-    return with_series_compared(config, in_order(config, joined(config, parts)))
+    rows = rows_between(config, joined(config, parts))
+    return with_series_compared(config, in_order(config, rows))
 
 
 def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:

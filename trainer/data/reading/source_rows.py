@@ -9,7 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from trainer.config import DataConfig, end_of_date, has_offset, start_of_date
 from trainer.data.arrays import Rows
+from trainer.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,34 @@ class SourceRows:
             file_numbers=self.file_numbers[rows],
             series=None if self.series is None else self.series[rows],
         )
+
+
+def rows_between(config: DataConfig, rows: SourceRows) -> SourceRows:
+    """The rows from `data.since` to `data.until`, dates on the source's clock. Raises SourceError if there
+    are none.
+    """
+    kept = np.ones(len(rows.times), bool)
+    if config.since is not None:
+        kept &= _clock(rows, config.since) >= np.datetime64(start_of_date(config.since), "us")
+    if config.until is not None:
+        kept &= _clock(rows, config.until) <= np.datetime64(end_of_date(config.until), "us")
+    if kept.all():
+        return rows
+    if not kept.any():
+        asked = [
+            f"{name} {date}" for name, date in (("since", config.since), ("until", config.until)) if date
+        ]
+        raise SourceError(
+            f"{config.shown_source} has no row with data.{' and data.'.join(asked)}; its rows go from "
+            f"{rows.times.min()} to {rows.times.max()}"
+        )
+    return rows.take(kept)
+
+
+def _clock(rows: SourceRows, date: str) -> npt.NDArray[np.datetime64]:
+    """The times (T,) that a date is compared with: in UTC if it has an offset, else the source's clock."""
+    moments = rows.times.as_unit("us").to_numpy().astype("datetime64[us]")
+    if rows.offsets is None or has_offset(date):
+        return moments
+    shown: npt.NDArray[np.datetime64] = moments + rows.offsets.astype("timedelta64[s]")
+    return shown

@@ -265,7 +265,7 @@ def test_other_rows_another_torch_and_another_baseline_are_another_identity(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def of(config: TrialConfig, data: Dataset, baseline: Baseline = BASELINE) -> str:
-        return checkpoint_identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
+        return checkpoint_identity(config, [data], baseline=baseline, ceiling=0.3, seeds=(0,))
 
     mine = of(settings(), data)
     others = {
@@ -283,7 +283,7 @@ def test_other_rows_another_torch_and_another_baseline_are_another_identity(
 
 def test_a_time_limit_a_moved_file_and_the_last_digits_of_a_baseline_are_not(data: Dataset) -> None:
     def of(config: TrialConfig, baseline: Baseline = BASELINE) -> str:
-        return checkpoint_identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
+        return checkpoint_identity(config, [data], baseline=baseline, ceiling=0.3, seeds=(0,))
 
     moved = settings().model_copy(update={"data": settings().data.model_copy(update={"source": "x.csv"})})
     same = {

@@ -189,7 +189,7 @@ def test_a_forged_file_that_contradicts_itself_is_ignored(
     data: Dataset, path: Path, change: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     halted(data, path)
-    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seeds=(3,))
     plain = torch.load(io.BytesIO(CHECKPOINT_FORMAT.read(path, owner)), weights_only=True)
     CHECKPOINT_FORMAT.write(path, owner, saved_by_torch({**plain, **change}))
     assert trial(data, path).resumed_from is None
@@ -253,14 +253,14 @@ def test_a_checkpoint_that_was_not_signed_with_the_key_of_the_study_is_ignored(
         (("folds", 0, "good", "optimizer", "state", 0, "step"), 10**30),
         (("folds", 0, "good", "optimizer"), []),
         (("folds", 0, "step"), {}),
-        (("random", "cpu"), torch.zeros(3)),
+        (("random", 0, "cpu"), torch.zeros(3)),
     ],
 )
 def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
     data: Dataset, path: Path, unbroken: TrialResult, place: tuple[Any, ...], value: Any
 ) -> None:
     halted(data, path)
-    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seeds=(3,))
     plain = torch.load(io.BytesIO(CHECKPOINT_FORMAT.read(path, owner)), weights_only=True)
     *outer, last = place
     part = plain
@@ -277,7 +277,7 @@ def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
 @pytest.mark.slow
 def test_no_damage_to_the_bytes_under_a_right_digest_is_an_error(data: Dataset, path: Path) -> None:
     halted(data, path)
-    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seeds=(3,))
     payload, drawn = CHECKPOINT_FORMAT.read(path, owner), random.Random(14)
     loaded = []
     for _ in range(200):
