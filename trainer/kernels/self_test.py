@@ -55,7 +55,8 @@ EXPECTED = (
 )
 """For training without dropout, then with dropout: loss, largest |forecast| and gradient norm of three steps,
 then the mean square of the forecasts, and their loss weighted by 0, 1, 2 and 3; then their absolute error,
-Huber loss, QLIKE and pinball loss at 0.1, each without and with these weights. PyTorch computes the same numbers.
+Huber loss, QLIKE and pinball loss at 0.1, each without and with these weights. PyTorch computes the same
+numbers.
 """
 _CLOSE = 1e-4
 """Largest relative difference. Rounding in float32 gives 1e-6 on any processor, a wrong instruction more."""
