@@ -50,7 +50,7 @@ def test_boosted_trees_are_fitted_to_the_loss(loss: Loss, make_data: MakeData) -
     pytest.importorskip("lightgbm")
     random = np.random.default_rng(2)
     x = random.standard_normal((1500, 1))
-    own = random.exponential(1, 1500)
+    own = random.standard_normal(1500)
     own[1:] += np.where(x[:-1, 0] > 0, 1.0, -1.0)
     data = make_data(own, x, kind="other")
     rows = data.validation
