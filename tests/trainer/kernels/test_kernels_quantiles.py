@@ -55,12 +55,13 @@ def gradients(learner: Learner) -> Tensor:
 def test_steps_have_the_same_signals_gradients_and_weights(
     gru: dict[str, Any], weighted: bool, settings_of: MakeConfig
 ) -> None:
-    told = []
+    told: list[Any] = []
     counts = torch.rand(19, generator=torch.Generator().manual_seed(3)) * 2 if weighted else None
     for kernel in ("torch", "fused"):
         with reproducible(1):
             learner = learner_of(settings_of, kernel, **gru)
-            signals, first = [], None
+            signals: list[float] = []
+            first: Any = None
             for step in range(10):
                 signals += list(learner.backward(replace(batch_of(step), weights=counts)))
                 first = gradients(learner).clone() if first is None else first
