@@ -18,7 +18,19 @@ from ballast.packages import require_own_packages
 if TYPE_CHECKING:
     __version__: str
     from ballast import errors as errors
-    from search.api.calls import check, compare, init, load_model, load_study, refit, run, train, verify
+    from search.api.calibrate_study import Calibration
+    from search.api.calls import (
+        calibrate,
+        check,
+        compare,
+        init,
+        load_model,
+        load_study,
+        refit,
+        run,
+        train,
+        verify,
+    )
     from search.api.check_study import CheckResult
     from search.api.model import Model
     from search.api.refit_configuration import LiveModel
@@ -27,17 +39,21 @@ if TYPE_CHECKING:
     from search.selection.summary import Summary
     from search.selection.verification_report import VerificationReport
     from search.study.comparison import Comparison
+    from search.study.replay import Replay
 
 __all__ = [
+    "Calibration",
     "CheckResult",
     "Comparison",
     "LiveModel",
     "Model",
+    "Replay",
     "Study",
     "Summary",
     "Training",
     "VerificationReport",
     "__version__",
+    "calibrate",
     "check",
     "compare",
     "errors",
@@ -52,11 +68,24 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(
-        ("check", "compare", "init", "load_model", "load_study", "refit", "run", "train", "verify"),
+        (
+            "calibrate",
+            "check",
+            "compare",
+            "init",
+            "load_model",
+            "load_study",
+            "refit",
+            "run",
+            "train",
+            "verify",
+        ),
         "search.api.calls",
     ),
+    "Calibration": "search.api.calibrate_study",
     "CheckResult": "search.api.check_study",
     "Comparison": "search.study.comparison",
+    "Replay": "search.study.replay",
     "LiveModel": "search.api.refit_configuration",
     "Model": "search.api.model",
     "Study": "search.api.study",

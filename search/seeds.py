@@ -25,3 +25,8 @@ def sampler_seed(study_seed: int, ordinal: int) -> int:
 def fresh_seed(study_seed: int, number: int) -> int:
     """The seed of a training in a verification: no trial has it, and it is the same for every user."""
     return int(np.random.SeedSequence([study_seed, number], spawn_key=(2,)).generate_state(1)[0])
+
+
+def calibration_seed(study_seed: int, number: int) -> int:
+    """The seed of a run of `ballast calibrate`; no trial and no verification has it."""
+    return int(np.random.SeedSequence([study_seed, number], spawn_key=(4,)).generate_state(1)[0])

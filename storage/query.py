@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, Text, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from storage.commands import ballast_command
@@ -25,7 +25,7 @@ from storage.tables import (
     StudyRow,
     Trial,
 )
-from storage.verdicts import CONCLUSIVE, Verdict
+from storage.verdicts import CONCLUSIVE, VOIDED, Verdict
 
 _AnyRow = TypeVar("_AnyRow", bound=Base)
 _LARGEST_NUMBER = 2**31 - 1
@@ -90,6 +90,23 @@ def list_trials(store: Store, name: str, verdict: Verdict | None = None) -> list
         require_study_exists(session, store, name)
         rows = session.execute(query if verdict is None else query.where(Trial.verdict == verdict))
         return [TrialListItem._make(row) for row in rows]
+
+
+@retry_transient
+def best_seed_losses(store: Store, name: str, trial: int | None = None) -> dict[int, list[float]]:
+    """The losses of the seeds in the best epoch, by trial; only of trials of several seeds. `trial`: of that
+    one alone.
+    """
+    of_trial = (Epoch.study == Trial.study) & (Epoch.trial == Trial.number)
+    query = (
+        select(Trial.number, Epoch.seed_losses)
+        .join(Epoch, of_trial & (Epoch.epoch == Trial.best_epoch))
+        .where(Trial.study == name, type_coerce(Epoch.seed_losses, Text).contains(","))
+        .order_by(Trial.number)
+    )
+    with store.reading() as session:
+        found = session.execute(query if trial is None else query.where(Trial.number == trial))
+        return {row.number: row.seed_losses for row in found}
 
 
 @retry_transient
@@ -308,10 +325,18 @@ def count_above_naive(store: Store, name: str) -> int:
 
 @retry_transient
 def suspicious_findings(store: Store, name: str) -> dict[int, FindingRow]:
-    """By trial number, the finding for which each suspicious trial was stopped: its last one."""
-    suspicious = select(Trial.number).where(Trial.study == name, Trial.verdict == Verdict.SUSPICIOUS)
-    query = select(FindingRow).where(FindingRow.study == name, FindingRow.trial.in_(suspicious))
-    return {found.trial: found for found in _of_study(store, name, query.order_by(FindingRow.id))}
+    """By trial number, the finding for which each suspicious trial was stopped: its last one. A voided trial
+    was not stopped, and is left out.
+    """
+    with store.reading() as session:
+        require_study_exists(session, store, name)
+        suspicious = select(Trial.number, Trial.reasons).where(
+            Trial.study == name, Trial.verdict == Verdict.SUSPICIOUS
+        )
+        stopped = [number for number, reasons in session.execute(suspicious) if VOIDED not in reasons]
+        of_trials = (FindingRow.study == name) & FindingRow.trial.in_(stopped)
+        found = session.scalars(select(FindingRow).where(of_trials).order_by(FindingRow.id))
+        return {finding.trial: finding for finding in found}
 
 
 @retry_transient

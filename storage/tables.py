@@ -366,3 +366,42 @@ class Artifact(Base, kw_only=True):
     path: Mapped[str]
     sha256: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class VoidRow(Base, kw_only=True):
+    """A trial that somebody has voided after it ended, and what was said of it before.
+
+    The trial itself is `suspicious` from then on; its value and skill stay in its own row.
+    """
+
+    __tablename__ = "ballast_voids"
+    __table_args__ = (_of_trial(),)
+
+    study: Mapped[str] = mapped_column(primary_key=True)
+    trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    why: Mapped[str]
+    voided_at: Mapped[datetime]
+    voided_by: Mapped[str]
+    """`user@host`."""
+    verdict: Mapped[str]
+    """The verdict before, with its reasons and its message."""
+    reasons: Mapped[list[str]] = mapped_column(default_factory=list)
+    message: Mapped[str | None] = mapped_column(default=None)
+
+
+class ExportRow(Base, kw_only=True):
+    """A file or a model that was made from a trial, so that it can be named if the trial is voided."""
+
+    __tablename__ = "ballast_exports"
+    __table_args__ = (_of_trial(), Index(None, "study", "trial"))
+
+    id: Mapped[int] = mapped_column(init=False, repr=False, compare=False, primary_key=True)
+    study: Mapped[str]
+    trial: Mapped[int]
+    kind: Mapped[str]
+    """`file` (an exported configuration), `model` (a folder) or `registered` (a model in MLflow)."""
+    place: Mapped[str]
+    """An absolute path on the machine that wrote it, or name and version of a registered model."""
+    made_at: Mapped[datetime]
+    made_by: Mapped[str]
+    """`user@host`."""

@@ -13,7 +13,8 @@ class Verdict(StrEnum):
             ├─► INTERRUPTED   a signal stopped it, or its worker is gone; its parameters are tried again
             └─► FAILED        the infrastructure failed, or a setting did not take effect
 
-    A verdict is final.
+    A verdict is final, with one exception: somebody may void an accepted or unpromising trial later, which
+    makes it suspicious (storage/voids.py).
     """
 
     ACCEPTED = "accepted"
@@ -26,3 +27,8 @@ class Verdict(StrEnum):
 
 CONCLUSIVE = (Verdict.ACCEPTED, Verdict.UNPROMISING, Verdict.UNSTABLE, Verdict.SUSPICIOUS)
 """Verdicts that judge the settings of a trial; after the others its settings are tried again."""
+
+VOIDED = "voided"
+"""The reason code of a trial that somebody has voided, and of later copies of its result."""
+VOIDABLE = (Verdict.ACCEPTED, Verdict.UNPROMISING)
+"""Verdicts that can be voided; trials of other verdicts are never chosen, and samplers avoid them."""

@@ -76,10 +76,13 @@ def set_scene(
     wanted: int,
     space: dict[str, Any] | None = None,
     sampler: str | None = None,
+    epochs: int | None = None,
+    **study: Any,
 ) -> Scene:
     """Write the study file and its data, and start the study in a store of its own, without any worker.
 
-    `sampler` is one that has no start-up phase; None: the default one.
+    A `sampler` has no start-up phase unless `startup_trials` is given too; None: the default one. `study` are
+    further settings of the section of that name.
     """
     prices(_ROWS).to_csv(folder / "prices.csv", index=False)
     files = {"files": str(folder / "files")}
@@ -87,7 +90,9 @@ def set_scene(
     if sampler is not None:
         section["sampler"] = sampler
         del section["startup_trials"]
-    changed = {**_FILE, "study": section, "storage": files}
+    changed = {**_FILE, "study": section | study, "storage": files}
+    if epochs is not None:
+        changed["training"] = {"epochs": epochs, "patience": epochs}
     file = folder / "study.yaml"
     file.write_text(json.dumps(changed if space is None else {**changed, "space": space}), encoding="utf-8")
     url = f"sqlite:///{folder / 'ballast.db'}" if server is None else server.create(folder.name)

@@ -130,9 +130,9 @@ class ChaosWorkers:
             if require_end(member, self.scene) != 0:
                 self.hire()
 
-    def finish(self) -> None:
+    def finish(self, within_s: float = _DEADLINE_S) -> None:
         """Let whoever is at work bring the study to its end."""
-        deadline = time.monotonic() + _DEADLINE_S
+        deadline = time.monotonic() + within_s
         while self.members:
             self.replace_the_killed()
             require_before(deadline, self.scene)

@@ -32,6 +32,7 @@ from search.terminal.text import say
 from search.workers.executor import ExecutorKind, ExecutorOptions, make_executor
 
 if TYPE_CHECKING:
+    from search.api.calibrate_study import Calibration
     from search.api.check_study import CheckResult
     from search.api.model import Model
     from search.api.refit_configuration import LiveModel
@@ -301,6 +302,62 @@ def check(
         strict=strict,
     )
     return check_study(options, deep=as_flag("deep", deep))
+
+
+@with_python_messages
+def calibrate(
+    study: GivenStudy,
+    *,
+    set: GivenSettings = (),
+    data: Any = None,
+    output: _Path | None = None,
+    keys: Sequence[str] = (),
+    epochs: int = 3,
+    seeds: int = 3,
+    store: str | None = None,
+    policy: _Path | None = None,
+    force: bool = False,
+) -> "Calibration":
+    """Measure safe ranges on the data of a study, by short guarded runs, and write them as a policy file.
+
+    Args:
+        study: The path of a study file, `sample:NAME`, or its content as a dict; as for `run`.
+        set: Settings that come before those of the study; as for `run`.
+        data: A frame in place of `data.source`; as for `run`, and kept in the same way.
+        output: The policy file; None: the name of the study with `.safe_ranges.yaml`, in the current folder.
+        keys: Keys to measure, such as `["models.gru.learning_rate"]`; empty: all that can be measured.
+        epochs: Epochs of each run, the first ones of a trial; 1 or more.
+        seeds: Runs of each value, 1 or more.
+        store: The URL of the store, which a frame is kept beside; nothing is recorded.
+        policy: The safe ranges to start from; keys that are not measured stay as they are there.
+        force: Replace the policy file if it exists.
+
+    Returns:
+        What was measured: `saved` (the policy file, for `policy=` of `run`), the frames `ranges()` and
+        `points()`, and `to_json()`, the shape of `ballast calibrate --json`.
+
+    Raises:
+        ConfigError: Settings are wrong; all problems at once.
+        RequestError: The file exists, a key cannot be measured, or an argument is out of range.
+        AnswerIsNo: The audit refuses the data, or training is not stable with the study's own values.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; nothing is written.
+    """
+    from search.api.calibrate_study import CalibrateOptions, calibrate_study
+
+    options = given_options(
+        study, set, data=data, store=store, name=None, warm_start=(), policy=policy, strict=False
+    )
+    names = (keys,) if isinstance(keys, str) else keys
+    return calibrate_study(
+        CalibrateOptions(
+            options,
+            as_optional_path("output", output),
+            as_flag("force", force),
+            as_whole_number("epochs", epochs, 1),
+            as_whole_number("seeds", seeds, 1),
+            tuple(as_text("keys", each, "a key") for each in names),
+        )
+    )
 
 
 @with_python_messages

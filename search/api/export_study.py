@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.record.exports import keep_exports, keep_registered
 from search.selection.choice import (
     ASKED_BY_NUMBER,
     ChosenTrial,
@@ -14,6 +15,7 @@ from search.selection.choice import (
 )
 from search.selection.export import write_export
 from search.selection.verification_report import VerificationReport
+from storage.commands import masked_url
 from storage.engine import Store
 
 
@@ -86,6 +88,7 @@ def export_study(
 def _write(store: Store, exported: list[ExportedTrial]) -> None:
     for each in exported:
         write_export(store, each.chosen.trial, each.path, each.chosen.why)
+    keep_exports(store, ((each.chosen.trial.study, each.chosen.trial.number, each.path) for each in exported))
 
 
 def register_export(store: Store, exported: ExportedTrial, uri: str, model: str) -> str:
@@ -96,7 +99,10 @@ def register_export(store: Store, exported: ExportedTrial, uri: str, model: str)
     from search.selection.rerun import rerun
     from search.tracking.model_registry import register_model
 
-    return register_model(store, exported.chosen.trial, exported.path, rerun(exported.path), uri, model)
+    trial = exported.chosen.trial
+    version = register_model(store, trial, exported.path, rerun(exported.path), uri, model)
+    keep_registered(store, trial.study, trial.number, f"{model} version {version} in {masked_url(uri)}")
+    return version
 
 
 def _numbered(path: Path, number: int) -> Path:

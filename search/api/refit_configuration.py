@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from search.api.stores import store_url
+from search.record.exports import keep_model, voided_notice
 from search.selection.candidates import Candidate, VerificationInterrupted
 from search.selection.export_provenance import export_provenance
 from search.selection.model_saving import require_can_save, save_refit
@@ -25,12 +26,15 @@ class LiveModel:
     refit: Refit = field(repr=False)
     saved: Path
     verify_command: str = field(repr=False)
+    voided: str | None = field(repr=False)
+    """A warning if the file was exported from a trial that was voided since."""
     store: str | None = field(repr=False)
     """The store that was asked for the newest verification, without passwords; None if there is none."""
 
     def sentences(self) -> list[str]:
         """What the user should know before relying on the model, a sentence each."""
-        return [*self._trainings(), self._bounds(), self._unjudged(), self._verified()]
+        warnings = () if self.voided is None else (self.voided,)
+        return [*warnings, *self._trainings(), self._bounds(), self._unjudged(), self._verified()]
 
     def to_json(self) -> dict[str, Any]:
         """The shape that `refit --json` promises."""
@@ -107,9 +111,12 @@ def refit_configuration(
         if opened is not None:
             opened.close()
     save_refit(done, save)
-    return LiveModel(
-        done, save, ballast_command("verify", config), None if opened is None else opened.shown_url
-    )
+    voided, number = None, done.candidate.number
+    if number is not None:
+        keep_model(url, done.candidate.study, number, save)
+        voided = voided_notice(url, done.candidate.study, number)
+    where = None if opened is None else opened.shown_url
+    return LiveModel(done, save, ballast_command("verify", config), voided, where)
 
 
 def _opened(url: str, *, create: bool) -> Store | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from search.study.replay import Replay
+    from search.study.voiding import VoidedTrial
+
 
 _MOST_NAMES = 5
 """How many studies of a store a message names."""
@@ -339,6 +342,53 @@ class Study:
         )
         paths = [each.path for each in done.trials]
         return paths[0] if top is None else paths
+
+    def void(self, trial: SupportsIndex, *, why: str) -> "VoidedTrial":
+        """Void a finished trial: it becomes suspicious, is never the best again, and the sampler avoids it.
+
+        Trials with the very same result, which are copies of it or which it was copied from, are voided with
+        it. Verdict, value and skill of before stay on record. Workers may run meanwhile.
+
+        Args:
+            trial: The number of a trial that has ended, 0 or more.
+            why: What is wrong with it, for people; it stays on record.
+
+        Returns:
+            `sentences()` says what was done; `also` are the trials that were voided with it, `exports` the
+            files and models on record that were made from them, `evaluations` their verifications.
+
+        Raises:
+            TrialUnknown: The study has no trial of this number.
+            RequestError: The trial is running, was voided before, is neither accepted nor unpromising, or
+                `why` is empty.
+        """
+        from search.study.voiding import void_trial
+
+        return void_trial(
+            self._store, self._name, self._require_trial(trial), as_text("why", why, "a reason")
+        )
+
+    def replay(self, trial: SupportsIndex | None = None) -> "Replay":
+        """Ask the sampler again under the trials that it had seen, and compare what it suggests.
+
+        Args:
+            trial: The number of the trial, 0 or more; None: all trials.
+
+        Returns:
+            `is_same` says whether no suggestion differs, `sentence()` how many were compared; `trials` has
+            for each trial its number, `answer` (`same` to the bit, `different`, `not asked` or
+            `cannot tell`), `why`, and `differences` with key, recorded and replayed value; `to_json()` the
+            shape of `ballast replay --json`. Nothing is trained.
+
+        Raises:
+            StudyUnknown: The study was deleted.
+            TrialUnknown: The study has no trial of this number.
+            RequestError: `trial` is no whole number, or the study cannot be replayed, because a program
+                deleted it in Optuna or a Ballast that did not keep its file started it.
+        """
+        from search.study.replay import replay_study
+
+        return replay_study(self._store, self._name, None if trial is None else self._require_trial(trial))
 
     def _require_trial(self, given: SupportsIndex) -> int:
         """The number of a trial that is on record, as Python's own: a frame holds NumPy's."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.api.stores import store_url
+from search.record.exports import keep_model, voided_notice
 from search.selection.model_saving import (
     require_can_save,
     require_confirmed,
@@ -30,6 +31,8 @@ class Training:
     saved: Path | None
     """The folder of the model; None if it was not saved."""
     is_interrupted: bool = False
+    voided: str | None = None
+    """A warning if the file was exported from a trial that was voided since."""
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickle keeps: all but the store, which was closed after the training."""
@@ -116,7 +119,12 @@ def train_configuration(
     saved = save if outcome.confirmed and not stop.asked else None
     if saved is not None:
         save_trained_model(outcome, config, saved, onnx=onnx)
-    return Training(outcome, saved, stop.asked)
+    if outcome.trial is None:
+        return Training(outcome, saved, stop.asked)
+    url = store_url(store, resolve_configuration(config, sets, policy=policy).file.storage.url)
+    if saved is not None:
+        keep_model(url, outcome.study, outcome.trial, saved)
+    return Training(outcome, saved, stop.asked, voided_notice(url, outcome.study, outcome.trial))
 
 
 def require_saved(training: Training, config: Path, save: Path | None) -> None:

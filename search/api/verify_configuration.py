@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search.api.stores import store_url
+from search.record.exports import voided_notice
 from search.selection.candidates import Candidate, VerificationInterrupted
 from search.selection.choice import SelectionRule
+from search.selection.export_provenance import export_provenance
 from search.selection.rerun import resolve_configuration
 from search.selection.trained_candidate import VerificationCallbacks
 from search.selection.verification import verify
@@ -37,6 +39,11 @@ def verify_configuration(
     """
     resolved = resolve_configuration(config, policy=policy)
     opened = _opened(store_url(store, resolved.file.storage.url), on_notice)
+    exported = export_provenance(resolved)
+    if exported is not None:
+        warning = voided_notice(opened.url, resolved.file.study.name, exported.trial)
+        if warning is not None:
+            on_notice(warning)
     try:
         with stop_request() as stop:
             stop.on_stop = _print_stopping

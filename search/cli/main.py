@@ -27,14 +27,16 @@ COMMANDS = (
         "walk_forward",
         "worker",
         "check",
+        "calibrate",
         "status",
         "trials",
         "compare",
         "explain",
+        "replay",
         "export",
         "report",
     ),
-    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "delete", "rename"),
+    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "void", "delete", "rename"),
     *("db", "doctor", "schema"),
 )
 

@@ -52,6 +52,8 @@ def train(
         print_json(done.to_json())
     else:
         _print(done.outcome, done.saved)
+    if done.voided is not None:
+        say(done.voided, to_stderr=True)
     if done.is_interrupted:
         raise typer.Exit(130)
     require_saved(done, config, save)

@@ -89,10 +89,11 @@ def trials(
 
     rows = ordered_trials(query.list_trials(opened, name, verdict), sort, best)
     suspicions = query.suspicious_findings(opened, name)
+    of_seeds = query.best_seed_losses(opened, name)
     if as_json:
-        print_json([_as_json(row, suspicions) for row in rows])
+        print_json([_as_json(row, suspicions, of_seeds.get(row.number)) for row in rows])
     else:
-        print_trials(console(), rows, suspicions)
+        print_trials(console(), rows, suspicions, of_seeds)
 
 
 def _write(
@@ -139,8 +140,12 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
         say(f"ballast: {message}", to_stderr=True)
 
 
-def _as_json(row: "TrialLike", suspicions: "SuspiciousFindings") -> dict[str, Any]:
-    """A suspicious trial has one more key: the finding that made it so, with its value and limit."""
+def _as_json(
+    row: "TrialLike", suspicions: "SuspiciousFindings", seed_losses: "Sequence[float] | None" = None
+) -> dict[str, Any]:
+    """A suspicious trial has one more key: the finding that made it so, with its value and limit; a trial of
+    several seeds their losses.
+    """
     found = suspicions.get(row.number)
     extra = {"finding": found.kind, "value": found.value, "limit": found.threshold} if found else None
     return {
@@ -153,5 +158,6 @@ def _as_json(row: "TrialLike", suspicions: "SuspiciousFindings") -> dict[str, An
         "epochs": row.epochs,
         "duration_s": row.duration_s,
         "seed": row.seed,
+        **({} if seed_losses is None else {"seed_losses": seed_losses}),
         **({} if extra is None else {"suspicion": extra}),
     }

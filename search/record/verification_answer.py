@@ -8,6 +8,7 @@ from typing import Any
 from storage import evaluations, query, tables
 from storage.engine import Store
 from storage.errors import TrialUnknown
+from storage.verdicts import VOIDED
 
 HOLDS, DOES_NOT_HOLD, CANNOT_TELL = ANSWERS = ("holds", "does not hold", "cannot tell")
 """The values of search.selection.statistics.conclusion.SkillVerdict, whose module imports numpy; `status`
@@ -108,8 +109,9 @@ class VerificationAnswer:
 def newest_verification(store: Store, study: str) -> VerificationAnswer | None:
     """The newest answer about a trial of this study; None if there is none.
 
-    Left out: evaluations that were interrupted, configurations that `--top` only compared, and those of a
-    study of the same name in another store, whose value is not the trial's on record. A later answer about
+    Left out: evaluations that were interrupted, configurations that `--top` only compared, those of trials
+    that were voided, and those of a study of the same name in another store, whose value is not the trial's
+    on record. A later answer about
     the same trial keeps an earlier *does not hold* in `refuted`: each attempt is another chance to be lucky.
     """
     text = map(_answer, reversed(evaluations.verifications_of_study(store, study, with_series=False)))
@@ -151,7 +153,9 @@ def _is_of_study(store: Store, study: str, found: VerificationAnswer) -> bool:
     except TrialUnknown:
         return False
     validation = found.report.get("validation")
-    return not validation or (row.value, row.skill) == (validation.get("value"), validation.get("skill"))
+    return VOIDED not in row.reasons and (
+        not validation or (row.value, row.skill) == (validation.get("value"), validation.get("skill"))
+    )
 
 
 def _between(interval: Mapping[str, Any] | None) -> str:

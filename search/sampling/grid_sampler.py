@@ -93,7 +93,7 @@ class SharedGridSampler(BaseSampler):
     ) -> Any:
         """The value of one dimension in the point of this trial."""
         if trial.number not in self._drawn:
-            trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+            trials = study._get_trials(deepcopy=False, use_cache=True)
             first = retry_origin(trial).first
             self._drawn[trial.number] = self._used_points(trials, first)[first]
         point = self._drawn[trial.number]

@@ -63,6 +63,14 @@ def trials_with_notes(session: Session, study_id: int) -> set[int]:
     return {int(key.split(":")[1]) for key in session.scalars(of_study)}
 
 
+def ids_of_trial(session: Session, study: str, number: int) -> tuple[int, int] | None:
+    """Optuna's ids of a study and of its trial; None if Optuna does not know the trial."""
+    trial = models.TrialModel
+    found = select(trial.study_id, trial.trial_id).join(models.StudyModel)
+    row = session.execute(found.where(models.StudyModel.study_name == study, trial.number == number)).first()
+    return None if row is None else (row[0], row[1])
+
+
 def lock_study(session: Session, study_id: int) -> None:
     """Lock the study until the transaction ends, against others that ask for this lock; SQLite needs none."""
     study = models.StudyModel
@@ -77,6 +85,11 @@ def write_study_attributes(session: Session, study_id: int, attributes: Mapping[
 def write_user_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
     """Write user attributes of a study; existing ones are replaced."""
     _upsert(session.connection(), models.StudyUserAttributeModel, {"study_id": study_id}, attributes)
+
+
+def write_trial_user_attributes(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    """Write user attributes of a trial; existing ones are replaced."""
+    _upsert(session.connection(), models.TrialUserAttributeModel, {"trial_id": trial_id}, attributes)
 
 
 def write_trial_attributes(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:

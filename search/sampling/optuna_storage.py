@@ -8,9 +8,12 @@ A call that is retried may have taken effect before: only its answer was lost wi
     WAITING to RUNNING        answers False, as if another worker had been faster; recovery ends that trial
     to a final state          is done if the trial is in that state
     params, values, attributes are replaced by the same values
+
+Optuna's caches never read an ended trial again. A voided trial changes after its end, so that voided trials
+are read again whenever trials are read; see search/study/voiding.py.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from importlib.util import find_spec
@@ -26,6 +29,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import RequestError
@@ -37,6 +41,7 @@ from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachabl
 from storage.retry import call_with_retry
 from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
+from storage.tables import VoidRow
 
 _MIGRATIONS = Path(models.__file__).parent / "alembic"
 _PUBLIC_METHODS = (
@@ -165,6 +170,18 @@ class RetryingStorage(RDBStorage):
         if is_sqlite:
             tune_sqlite(self.engine)
 
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        """As Optuna's; the voided trials are always among them."""
+        if trial_id_greater_than > -1:
+            included_trial_ids = included_trial_ids | voided_trial_ids(self.store, study_id)
+        return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+
     def store_errors(self) -> AbstractContextManager[None]:
         """Raises StoreError for every error of the driver."""
         return _database_errors(self.store.shown_url)
@@ -177,6 +194,14 @@ class RetryingProxyStorage(GrpcStorageProxy):
     def __init__(self, store: Store, host: str, port: int) -> None:
         self.store = store
         super().__init__(host=host, port=port)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """As Optuna's; voided trials are read again."""
+        if (known := self._cache.studies.get(study_id)) is not None:
+            known.unfinished_trial_ids |= voided_trial_ids(self.store, study_id)
+        return super().get_all_trials(study_id, deepcopy, states)
 
     @contextmanager
     def store_errors(self) -> Iterator[None]:
@@ -192,6 +217,15 @@ class RetryingProxyStorage(GrpcStorageProxy):
             self.close()
             self._setup()  # a failed channel waits longer and longer, up to two minutes, between attempts
             raise StoreUnreachable(f"{place} cannot be reached; start it with: ballast proxy") from None
+
+
+def voided_trial_ids(store: Store, study_id: int) -> set[int]:
+    """The ids in Optuna of the voided trials of a study."""
+    trial, study, void = models.TrialModel, models.StudyModel, VoidRow
+    of_study = (trial.study_id == study_id) & (study.study_id == study_id)
+    found = select(trial.trial_id).where(of_study, void.study == study.study_name, void.trial == trial.number)
+    with store.reading() as session:
+        return set(session.scalars(found))
 
 
 def optuna_storage(store: Store, proxy: str | None = None) -> BaseStorage:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.config.space import Dimension, clamp_to_space
 
-_FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
+FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
 REQUESTED = "enqueued"
 """The user attribute with the requested values of a configuration that was clamped."""
 
@@ -26,7 +26,7 @@ REQUESTED = "enqueued"
 def queued_params(trial: FrozenTrial | optuna.Trial) -> dict[str, Any] | None:
     """The values that were queued by a user or for a retry; None if the sampler draws the whole trial."""
     frozen = trial._cached_frozen_trial if isinstance(trial, optuna.Trial) else trial
-    return frozen.system_attrs.get(_FIXED)
+    return frozen.system_attrs.get(FIXED)
 
 
 def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -40,7 +40,7 @@ def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str
     inside, clamps = clamp_to_space(space, requested)
     if clamps:
         storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
-        storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
+        storage.set_trial_system_attr(waiting._trial_id, FIXED, dict(inside))
 
 
 def requested_params(trial: optuna.Trial) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Optuna's samplers by the names that a study file uses."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import optuna
@@ -16,11 +17,16 @@ from optuna.samplers import (
 from optuna.trial import FrozenTrial
 
 from search.config.conditions import is_conditional
-from search.config.schema import StudySection
+from search.config.schema import SamplerName, StudySection
 from search.config.space import Dimension, to_distributions
+from search.sampling.conditional_samplers import ConditionalCmaEsSampler, ConditionalGPSampler
 from search.sampling.grid_sampler import SharedGridSampler
 from search.sampling.tell import silence_optuna_warnings
 from search.seeds import sampler_seed
+from search.version import version_of
+
+_PACKAGES: Mapping[SamplerName, tuple[str, ...]] = {"gp": ("torch",), "cmaes": ("cmaes",)}
+"""The packages whose version decides what a sampler draws, beside those of every sampler."""
 
 
 class RecordingRandomSampler(RandomSampler):
@@ -87,6 +93,15 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
                 return tpe
             case "random":
                 return at_random
+            case "gp" | "cmaes" if is_conditional(space):
+                kind = ConditionalGPSampler if section.sampler == "gp" else ConditionalCmaEsSampler
+                return kind(
+                    space,
+                    seed=seed,
+                    n_startup_trials=startup,
+                    independent_sampler=at_random,
+                    warn_independent_sampling=False,
+                )
             case "gp":
                 return GPSampler(seed=seed, n_startup_trials=startup, independent_sampler=at_random)
             case "cmaes":
@@ -100,6 +115,15 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
                 return SobolSampler(space, section.seed, ordinal, at_random)
             case "grid":
                 return SharedGridSampler(space, section.seed)
+
+
+@cache
+def sampler_versions(sampler: SamplerName) -> Mapping[str, str]:
+    """The versions, by package, of what decides a sampler's draws."""
+    return {
+        name: version_of(name)
+        for name in ("ballast", "optuna", "numpy", "scipy", *_PACKAGES.get(sampler, ()))
+    }
 
 
 def randomly_drawn_params(sampler: BaseSampler) -> set[str]:

@@ -4,15 +4,16 @@
 or what the validation rows show if there is none yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from search.record.effective_rows import recorded_effective_rows, recorded_noise_floor
 from search.record.rival_facts import FittedRival, recorded_rival_losses, strongest_rival
 from search.record.verification_answer import HOLDS, VerificationAnswer, newest_verification
+from search.record.voided_trials import void_to_json, voided_sentence
 from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
-from storage import query, tables
+from storage import query, tables, voids
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
 from trainer.losses import MSE, Loss, recorded_loss
@@ -47,7 +48,11 @@ class Summary:
     measured: MeasuredFloor | None = None
     """The noise floor as last measured; None if it was not measured yet."""
     verified: VerificationAnswer | None = None
-    """The newest answer of `ballast verify`."""
+    """The newest answer of `ballast verify` about a trial that was not voided."""
+    best_seed_losses: tuple[float, ...] = ()
+    """The losses of the best trial's seeds; empty for one seed."""
+    voided: Sequence[tables.VoidRow] = ()
+    """The trials that somebody has voided, by number."""
 
     def __repr__(self) -> str:
         return f"<Summary of study {self.study.name!r}: {self.sentence()}>"
@@ -118,8 +123,11 @@ class Summary:
         return self.above_floor if self.verified is None else self.verified.verdict == HOLDS
 
     def sentence(self) -> str:
-        """The newest verification's answer, else what validation rows show; then the leak warnings."""
-        return f"{self._answer()} {leak_warning_sentence(self.warnings)}".rstrip()
+        """The newest verification's answer, else what validation rows show; then the voided trials and the
+        leak warnings.
+        """
+        parts = self._answer(), voided_sentence(self.voided), leak_warning_sentence(self.warnings)
+        return " ".join(part for part in parts if part)
 
     @property
     def warnings(self) -> list[dict[str, str]]:
@@ -195,6 +203,8 @@ class Summary:
             "rivals_losses": recorded_rival_losses(self.study.facts),
             "above_naive": self.above_naive,
             "leak_warnings": self.warnings,
+            "best_seed_losses": list(self.best_seed_losses),
+            "voided": [void_to_json(void) for void in self.voided],
             "effective_rows": None if self.effective_rows is None else self.effective_rows.to_json(),
         }
 
@@ -203,16 +213,19 @@ def summarise(store: Store, name: str) -> Summary:
     """Read one study's summary; StudyUnknown if there is none of that name."""
     study = query.study(store, name)
     counts = query.verdict_counts(store, name)
-    epochs = max(1, query.epoch_count(store, name))
+    epochs, best = max(1, query.epoch_count(store, name)), query.best_trial(store, name)
+    of_seeds = {} if best is None else query.best_seed_losses(store, name, best.number)
     return Summary(
         study=study,
         verdicts={"running" if verdict is None else str(verdict): n for verdict, n in counts.items()},
-        best=query.best_trial(store, name),
+        best=best,
         noise_floor=recorded_noise_floor(study.facts, epochs),
         seconds_per_trial=query.mean_duration(store, name),
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),
         verified=newest_verification(store, name),
+        best_seed_losses=tuple(losses for each in of_seeds.values() for losses in each),
+        voided=voids.voids(store, name),
     )
 
 

@@ -23,7 +23,7 @@ from search.study.backend import StudyBackend
 from search.verdict import MAX_SECONDS
 from storage import query, record, tables
 from storage.engine import Store
-from storage.verdicts import CONCLUSIVE, Verdict
+from storage.verdicts import CONCLUSIVE, VOIDED, Verdict
 
 CONTINUED_FROM = "continued_from"
 """The fact of a study that names the study whose trials it imports or has imported."""
@@ -192,7 +192,8 @@ def _for_optuna(
     """The trial as Optuna would hold it if it had run in this study."""
     trial = found.trial
     assert trial.verdict is not None, "only conclusive trials are imported"
-    epochs = query.epochs(backend.store, trial.study, trial.number)
+    is_believed = VOIDED not in trial.reasons
+    epochs = query.epochs(backend.store, trial.study, trial.number) if is_believed else []
     message = tell_message(
         trial.verdict,
         trial.value,

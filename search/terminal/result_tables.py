@@ -19,7 +19,7 @@ from search.terminal.text_table import (
     make_table,
 )
 from search.text import dimension_text, duration, refused_number, short_origin, short_value
-from search.watching.pages.trial_sections import change_text
+from search.watching.pages.trial_sections import change_text, loss_text, seed_deviation
 from storage import query, tables
 from storage.verdicts import Verdict
 from trainer.text import printable, printable_lines
@@ -95,11 +95,14 @@ def coverage_table(panel: "PanelCoverage") -> TextTable:
 
 def guard_finding_table(findings: Iterable[tables.FindingRow], shown: str | None = None) -> TextTable:
     """A row per finding of the guard in a trial; below it its message, unless it is `shown` already."""
-    names = ("fold", "epoch", "step", "finding", "done", "learning rate")
-    columns = [TableColumn(name, right=name in names[:3]) for name in names]
+    findings = list(findings)
+    seed = ("seed",) if any(f.seed for f in findings) else ()
+    names = (*seed, "fold", "epoch", "step", "finding", "done", "learning rate")
+    columns = [TableColumn(name, right=name in names[:-3]) for name in names]
     rows = [
         TableRow(
             (
+                *(str(f.seed) for _ in seed),
                 *map(short_value, (f.fold, f.epoch, f.step, f.kind, f.action)),
                 change_text(f.lr_before, f.lr_after),
             ),
@@ -117,12 +120,18 @@ TrialLike = tables.Trial | query.TrialListItem
 SuspiciousFindings = Mapping[int, tables.FindingRow]
 """The finding that made a trial suspicious, by trial number."""
 
+SeedLosses = Mapping[int, Sequence[float]]
+"""The losses of the seeds of a trial, by trial number; without trials of one seed."""
+
 
 def print_trials(
-    screen: Console, trials: Sequence[TrialLike], suspicions: SuspiciousFindings = MappingProxyType({})
+    screen: Console,
+    trials: Sequence[TrialLike],
+    suspicions: SuspiciousFindings = MappingProxyType({}),
+    seed_losses: SeedLosses = MappingProxyType({}),
 ) -> None:
     """Print a row per trial."""
-    drawn = trial_table(trials, suspicions)
+    drawn = trial_table(trials, suspicions, seed_losses)
     if screen.width < UNLIMITED_WIDTH:
         screen.print(drawn)
     else:  # rich checks every character, which is slow for a very long list
@@ -130,10 +139,13 @@ def print_trials(
 
 
 def trial_table(
-    trials: Sequence[TrialLike], suspicions: SuspiciousFindings = MappingProxyType({})
+    trials: Sequence[TrialLike],
+    suspicions: SuspiciousFindings = MappingProxyType({}),
+    seed_losses: SeedLosses = MappingProxyType({}),
 ) -> TextTable:
     """A row per trial. A parameter's column is named by the last part of its key; a suspicious trial shows
-    the refused number beside its reasons.
+    the refused number beside its reasons. Of trials of several seeds, the standard deviation of the seeds'
+    losses is shown.
     """
     keys = sorted({key for trial in trials for key in trial.params})
     has_reasons = any(_has_notable_reasons(trial) for trial in trials)
@@ -142,6 +154,7 @@ def trial_table(
         TableColumn("verdict"),
         TableColumn("loss", right=True),
         TableColumn("skill", right=True),
+        *((TableColumn("seed sd", right=True),) if seed_losses else ()),
         *((TableColumn("reasons", folds=True),) if has_reasons else ()),
         TableColumn("ep", right=True),
         TableColumn("time", right=True),
@@ -156,6 +169,7 @@ def trial_table(
             verdicts[trial.verdict],
             "–" if trial.value is None else f"{trial.value:.4f}",
             "–" if trial.skill is None else f"{trial.skill:+.4f}",
+            *((loss_text(seed_deviation(seed_losses.get(trial.number))),) if seed_losses else ()),
             *((_reasons(trial, suspicions.get(trial.number)),) if has_reasons else ()),
             str(trial.epochs),
             duration(trial.duration_s),

@@ -8,18 +8,21 @@ from rich.text import Text
 
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses, rival_notes, shown_names
+from search.record.voided_trials import void_text
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
 from search.terminal.styles import count_cells, plain_text
 from search.terminal.text_table import TableCell, TableColumn, TableRow, TextTable
-from search.text import duration, hourly, short_value
+from search.text import dimension_text, duration, hourly, short_value
 from search.verdict import DUPLICATE
+from search.watching.pages.trial_sections import seed_spread_text
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 from trainer.losses import MSE
 
 EPOCHS_KEY = "training.epochs"
+_SPACE = "space."
 RUNNING_COLUMNS = (
     TableColumn("running", right=True),
     TableColumn("epoch", right=True),
@@ -29,7 +32,7 @@ RUNNING_COLUMNS = (
 )
 """The columns of running trials; `epoch_count_text` and `epoch_cells` fill them."""
 _FINDING_KEYS = (
-    *("fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
+    *("seed", "fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
     *("message", "parameter", "cell"),
 )
 
@@ -73,6 +76,8 @@ class StudyStatus:
     running: Sequence[RunningTrial]
     repeated: int = 0
     """Queued trials that were not run, because another trial has the same point of the grid."""
+    conditions: Sequence[str] = ()
+    """A sentence for each setting that is searched only in some trials: when, and in how many so far."""
 
     @property
     def trials_per_hour(self) -> float | None:
@@ -99,7 +104,23 @@ def read_study_status(store: Store, summary: Summary) -> StudyStatus:
         active_workers(store, name),
         _running(store, name),
         sum(DUPLICATE in line.reasons for line in query.list_trials(store, name, Verdict.INTERRUPTED)),
+        _conditions(store, name),
     )
+
+
+def _conditions(store: Store, name: str) -> list[str]:
+    """What `StudyStatus.conditions` holds, from the record alone."""
+    layers = query.setting_layers(store, name)
+    dimensions = {key: stack[-1].effective for key, stack in layers.items() if key.startswith(_SPACE)}
+    tied = {key.removeprefix(_SPACE): each for key, each in dimensions.items() if each and "when" in each}
+    if not tied:
+        return []
+    trials = query.list_trials(store, name)
+    return [
+        f"{key} {dimension_text(each)}: in {sum(key in trial.params for trial in trials)} of {len(trials)} "
+        "trials, – in the others"
+        for key, each in tied.items()
+    ]
 
 
 def status_to_json(store: Store, summary: Summary, *, known_to_optuna: bool) -> dict[str, Any]:
@@ -152,11 +173,14 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("workers", _worker_cells(now.active_workers)),
         *_loss_row(summary),
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
+        *_seed_row(summary),
         *_rival_rows(summary),
         ("pace", _pace(now)),
         *_row_counts(summary),
+        *([("searched if", tuple(map(plain_text, now.conditions)))] if now.conditions else []),
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
+        *_voided_rows(summary),
     ]
 
 
@@ -164,6 +188,12 @@ def _loss_row(summary: Summary) -> list[tuple[str, TableCell]]:
     """The loss by which trials are judged; nothing for the usual one."""
     metric = summary.metric
     return [] if metric.name == MSE.name else [("loss", metric.label)]
+
+
+def _seed_row(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The losses of the best trial's seeds; nothing for one seed."""
+    losses = summary.best_seed_losses
+    return [("its seeds", seed_spread_text(losses))] if losses else []
 
 
 def _row_counts(summary: Summary) -> list[tuple[str, TableCell]]:
@@ -207,6 +237,12 @@ def _verified_text(summary: Summary) -> str:
     if found is None:
         return "not yet"
     return f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d}).{found.refuted_before()}".rstrip(".")
+
+
+def _voided_rows(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The voided trials; nothing if there are none."""
+    voided = tuple(plain_text(void_text(void)) for void in summary.voided)
+    return [("voided", voided)] if voided else []
 
 
 def best_trial_text(best: Any) -> str:

@@ -18,7 +18,7 @@ from search.tracking.mlflow_client import MlflowRejected, as_mlflow_errors
 from search.tracking.mlflow_runs import SentRun, find_study_runs, get_or_create_experiment
 from search.tracking.run_content import RunContent
 from search.watching.view import TrialView, trial_view
-from storage import query
+from storage import query, voids
 from storage.commands import ballast_command
 from storage.engine import Store
 from storage.verdicts import Verdict
@@ -60,6 +60,8 @@ class MlflowSender:
         rows = query.trials(self._store, self._name) if changed else query.running(self._store, self._name)
         for row in rows:
             self._send_unless_complete(row.number)
+        if changed:
+            self._send_voids()
         if changed or not live:
             with as_mlflow_errors(self._client.tracking_uri):
                 self._send_study(live)
@@ -87,6 +89,21 @@ class MlflowSender:
         except MlflowRejected as refusal:
             log.warning("trial %d: %s", number, refusal)
             self.rejected[number] = refusal
+
+    def _send_voids(self) -> None:
+        """Correct verdict and reason of the trials that were voided after they had been sent."""
+        for void in voids.voids(self._store, self._name):
+            sent, view = self._trials.get(void.trial), trial_view(self._store, self._name, void.trial)
+            verdict, end = view.trial.verdict, view.trial.finished_at
+            if sent is None or not sent.ended or verdict is None or end is None:
+                continue
+            try:
+                with as_mlflow_errors(self._client.tracking_uri):
+                    self._log(sent, RunContent({}, run_content.trial_end_content(view, end)[0], []))
+                    status = run_content.run_status(verdict)
+                    self._client.set_terminated(sent.run_id, status, run_content.milliseconds(end))
+            except MlflowRejected as refusal:  # somebody deleted the run there
+                log.warning("trial %d, which was voided: %s", void.trial, refusal)
 
     def _send_trial(self, number: int) -> None:
         view = trial_view(self._store, self._name, number)

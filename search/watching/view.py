@@ -1,7 +1,7 @@
 """Everything that pages and plots show of a study or of a trial, read from the record once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from search.config.layers import Layer, Setting
@@ -56,6 +56,8 @@ class StudyView:
     """The best trial on the validation rows of a panel; None for a single series or without a best trial."""
     scored: Sequence[ScoredForecasts] = ()
     """Forecasts on validation rows and, after a verification, on test rows; see `forecasts_on_record`."""
+    seed_losses: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    """The losses of the seeds in the best epoch, by trial; empty if a trial has one seed."""
 
     @cached_property
     def setting_importances(self) -> SettingImportances | None:
@@ -97,6 +99,7 @@ def study_view(store: Store, name: str) -> StudyView:
         evaluations=evaluations.verifications_of_study(store, name, with_series=False),
         panel=best_of_panel(store, summary),
         scored=forecasts_on_record(store, summary),
+        seed_losses=query.best_seed_losses(store, name),
     )
 
 

@@ -11,9 +11,10 @@ from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
 from search.study.backend import open_backend
 from search.study.liveness import IsSilent, watch_workers
 from search.study.orphans import orphan_message, orphaned_studies
+from search.study.voiding import settle_voids, voids_untold
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE
 from search.workers.recovery import record_additions, recover_trials
-from storage import query, tables
+from storage import query, tables, voids
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -51,6 +52,8 @@ def _reconcile(store: Store, storage: BaseStorage, name: str, is_silent: IsSilen
     backend, me = open_backend(store, storage, name), this_worker()
     for number in recover_trials(backend, me, lambda worker: is_dead(worker) or is_silent(name, worker)):
         yield f"trial {number} of {name!r}: its worker is gone; it has been brought to an end"
+    for number in settle_voids(store, name):
+        yield f"trial {number} of {name!r}: it was voided, and Optuna or the record did not know; now both do"
     for number in record_additions(backend, me):
         yield f"trial {number} of {name!r}: somebody else has added it to Optuna; it is on record as failed"
 
@@ -75,6 +78,7 @@ def inconsistencies(store: Store) -> list[str]:
 
 
 def _inconsistent_trials(store: Store, storage: BaseStorage, study: tables.StudyRow) -> Iterator[str]:
+    yield from _unsettled_voids(store, study.name)
     rows = {row.number: row for row in query.trials(store, study.name)}
     will_settle = f"the next run of {study.name!r} settles it"
     may_stay = "Ballast goes by its record, Optuna keeps what it was told; nothing is to be done"
@@ -93,6 +97,17 @@ def _inconsistent_trials(store: Store, storage: BaseStorage, study: tables.Study
                 f"trial {trial.number} of {study.name!r} is {row.verdict or 'running'} on record, "
                 f"{trial.state.name} in Optuna; {hint}"
             )
+
+
+def _unsettled_voids(store: Store, name: str) -> Iterator[str]:
+    for number in voids_untold(store, name):
+        yield f"trial {number} of {name!r} is voided on record, not in Optuna; the next run of it settles it"
+    for number, source in voids.copies_to_void(store, name):
+        of_study = "" if source.study == name else f" of {source.study!r}"
+        yield (
+            f"trial {number} of {name!r} is a copy of trial {source.trial}{of_study}, which was voided; "
+            "the next run of it settles it"
+        )
 
 
 def _agree(row: tables.Trial, state: TrialState) -> bool:

@@ -17,6 +17,7 @@ from search.sampling.retry import retry_origin
 from search.sampling.stop_rules import stop_reason
 from search.study.liveness import Heartbeat
 from search.study.studies import OpenStudy
+from search.study.voiding import settle_voids
 from search.verdict import Judgement
 from search.workers.objective import TrialContext, run_trial
 from search.workers.progress import Progress
@@ -132,6 +133,7 @@ class _WorkerLoop:
     def _recover(self, every: float) -> None:
         if time.monotonic() - self._recovered >= every:
             recover_trials(self._study.backend, self._context.worker, self._heartbeat.is_gone)
+            settle_voids(self._study.store, self._study.name)
             self._recovered = time.monotonic()
 
     def _reason_to_end(self, claim: workers.TrialClaim, exhausted: bool) -> str | None:

@@ -34,7 +34,7 @@ from search.workers.cached_trials import (
 from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
-from storage.verdicts import CONCLUSIVE, Verdict
+from storage.verdicts import CONCLUSIVE, VOIDED, Verdict
 from trainer.atomic_files import remove_file
 from trainer.training.result import EpochReport, Finding, TrialResult
 
@@ -193,7 +193,7 @@ def _copy(context: TrialContext, trial: optuna.Trial, state: _TrialState, cached
     """Give the trial the result of the cached trial, epoch by epoch, as if it had been trained."""
     study, row = context.study, state.row
     epochs = cached_epochs(study.store, cached, trial.number)
-    for epoch in epochs:
+    for epoch in () if VOIDED in cached.reasons else epochs:
         trial.report(epoch.validation_loss, epoch.epoch)
     seconds = time.monotonic() - state.started
     judgement = finish_cached_trial(

@@ -13,6 +13,8 @@ of these cases holds:
 
 A worker takes a trial over by replacing the dead owner's name with its own, which only one worker can do. If
 that worker dies as well, it is the dead owner, and the table holds again.
+
+Trials that somebody voids meanwhile are settled by search/study/voiding.py.
 """
 
 import logging

@@ -32,11 +32,30 @@ GRID: dict[str, Any] = {
     "models.gru.dropout": {"choices": [0.0, 0.2]},
 }
 
+_LAYERS = "models.gru.num_layers"
+CONDITIONAL_GRID: dict[str, Any] = {
+    "models.gru.dropout": {"choices": [0.1, 0.2], "when": {_LAYERS: 2}},
+    _LAYERS: {"choices": [1, 2]},
+    "models.gru.learning_rate": {"choices": [1e-4, 1e-3]},
+}
+"""Six configurations: the rate alone with one layer, the rate and the dropout with two."""
+CONDITIONAL: dict[str, Any] = {
+    **CONDITIONAL_GRID,
+    "models.gru.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+}
 
-def tried(folder: Path, sampler: str, workers: int, deaths: tuple[Moment, ...]) -> list[Any]:
+
+def tried(
+    folder: Path,
+    sampler: str,
+    workers: int,
+    deaths: tuple[Moment, ...],
+    space: dict[str, Any] | None = None,
+) -> list[Any]:
     """What the study came to: configuration, seed and value of each conclusive trial, in any order."""
     folder.mkdir()
-    scene = set_scene(folder, None, wanted=WANTED, sampler=sampler, space=GRID if sampler == "grid" else None)
+    space = GRID if space is None and sampler == "grid" else space
+    scene = set_scene(folder, None, wanted=WANTED, sampler=sampler, space=space)
     with ChaosWorkers(scene, crew_of(scene)) as crew:
         for moment in deaths:
             crew.hire(dies=moment)
@@ -69,3 +88,14 @@ def test_killed_workers_and_a_second_one_change_no_configuration(tmp_path: Path,
     for number, deaths in enumerate(DEATHS):
         assert tried(tmp_path / f"killed-{number}", sampler, 1, deaths) == undisturbed
     assert tried(tmp_path / "together", sampler, 2, DEATHS[0]) == undisturbed
+
+
+@pytest.mark.parametrize(("sampler", "space"), [("random", CONDITIONAL), ("grid", CONDITIONAL_GRID)])
+def test_killed_workers_change_no_configuration_of_a_space_with_conditions(
+    tmp_path: Path, sampler: str, space: dict[str, Any]
+) -> None:
+    undisturbed = tried(tmp_path / "undisturbed", sampler, 1, (), space)
+    assert {len(params) for params, _, _ in undisturbed} == {2, 3}
+    for number, deaths in enumerate(DEATHS):
+        assert tried(tmp_path / f"killed-{number}", sampler, 1, deaths, space) == undisturbed
+    assert tried(tmp_path / "together", sampler, 2, DEATHS[0], space) == undisturbed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ballast.__main__ import main
+from search.cli.main import main
 from tests.compatibility.answers import FILES, Command
 
 OURS = ("BALLAST_STORE", "BALLAST_MLFLOW_URI", "BALLAST_SQLITE_TIMEOUT", "NO_COLOR", "FORCE_COLOR", "COLUMNS")

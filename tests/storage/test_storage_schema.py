@@ -91,7 +91,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_rows_need(
         Base.metadata.drop_all(connection)
         Base.metadata.create_all(connection)
     assert made == parts(store.engine)
-    assert len(made) == 13
+    assert len(made) == 15
 
 
 def test_alembic_finds_nothing_to_change_in_a_new_store(store: Store) -> None:

@@ -100,6 +100,7 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
             trial_sections.verdict_or_running(trial),
             ", ".join(trial.reasons),
             *trial_sections.loss_and_skill_texts(trial, stopped.get(trial.number)),
+            *_seed_deviation(view, trial),
             trial.epochs,
             duration(trial.duration_s),
             *(_short(trial.params.get(key, "–")) for key in keys),
@@ -107,7 +108,9 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
         for trial in shown
     ]
     names = (key.rpartition(".")[2] for key in keys)
-    table = TableBlock(("trial", "verdict", "reasons", "loss", "skill", "epochs", "time", *names), rows)
+    seeds = ("seed sd",) if view.seed_losses else ()
+    columns = ("trial", "verdict", "reasons", "loss", "skill", *seeds, "epochs", "time", *names)
+    table = TableBlock(columns, rows)
     if len(shown) == len(view.trials):
         return [table]
     left_out = (
@@ -116,6 +119,14 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
         f"{ballast_command('trials', view.study.name, store=store)}"
     )
     return [Paragraph(left_out), table]
+
+
+def _seed_deviation(view: StudyView, trial: tables.Trial) -> tuple[str, ...]:
+    """The standard deviation of the losses of the trial's seeds; nothing in a study of one seed per trial."""
+    if not view.seed_losses:
+        return ()
+    deviation = trial_sections.seed_deviation(view.seed_losses.get(trial.number))
+    return (trial_sections.loss_text(deviation),)
 
 
 def _short(value: object) -> object:

@@ -26,10 +26,19 @@ _DESIGN_KEYS = ("data.split.method", "training.schedule")
 
 
 def verdict_counts(view: StudyView) -> list[Block]:
-    """Return the number of trials by verdict; nothing without trials."""
+    """Return the number of trials by verdict, and the voided ones; nothing without trials."""
     counts = view.summary.verdicts
     rows = [(name if name == "running" else Verdict(name), n) for name, n in counts.items()]
-    return [TableBlock(("verdict", "trials"), rows)] if rows else []
+    return [TableBlock(("verdict", "trials"), rows), *voided_blocks(view)] if rows else []
+
+
+def voided_blocks(view: StudyView) -> list[Block]:
+    """Return the trials that somebody has voided, and why; nothing if there are none."""
+    rows = [
+        (each.trial, each.verdict, f"{each.voided_at:%Y-%m-%d %H:%M}", each.voided_by, each.why)
+        for each in view.summary.voided
+    ]
+    return [TableBlock(("voided trial", "it was", "voided on (UTC)", "by", "why"), rows)] if rows else []
 
 
 def skill_blocks(view: StudyView) -> list[Block]:

@@ -9,7 +9,7 @@ from search.record.row_mapping import best_epoch, fold_losses, seed_losses
 from search.text import duration, one_line, refused_number, short_origin, short_value
 from search.watching.blocks import Paragraph, TableBlock
 from storage import tables
-from storage.verdicts import Verdict
+from storage.verdicts import VOIDED, Verdict
 from trainer.text import shortened
 
 TRIAL_SECTION_PREFIXES = ("data.", "models.", "training.", "guard.")
@@ -55,15 +55,24 @@ def losses_of_parts(trial: tables.Trial, epochs: Sequence[tables.Epoch]) -> list
     are all of the trial's.
     """
     best = best_epoch(epochs, trial.best_epoch)
-    folds, seeds = (", ".join(map(loss_text, losses)) for losses in (fold_losses(best), seed_losses(best)))
+    folds, seeds = fold_losses(best), seed_losses(best)
     found = []
     if folds:
-        found.append(Paragraph(f"Loss of each fold in the best epoch: {folds}."))
+        text = ", ".join(map(loss_text, folds))
+        found.append(Paragraph(f"Loss of each fold in the best epoch: {text}."))
     if seeds:
-        spread = stdev(seed_losses(best))
-        text = f"Loss of each seed in the best epoch: {seeds}; standard deviation {loss_text(spread)}."
-        found.append(Paragraph(text))
+        found.append(Paragraph(f"Loss of each seed in the best epoch: {seed_spread_text(seeds)}."))
     return found
+
+
+def seed_deviation(losses: Sequence[float] | None) -> float | None:
+    """Return the standard deviation of the seeds' losses; None without several seeds."""
+    return stdev(losses) if losses else None
+
+
+def seed_spread_text(losses: Sequence[float]) -> str:
+    """Return the losses of two or more seeds, and how far they lie apart."""
+    return f"{', '.join(map(loss_text, losses))}; standard deviation {loss_text(stdev(losses))}"
 
 
 def origin_paragraphs(trial: tables.Trial) -> list[Paragraph]:
@@ -134,10 +143,10 @@ def skill_text(value: float | None) -> str:
 
 def loss_and_skill_texts(trial: tables.Trial, last: tables.FindingRow | None) -> tuple[str, str]:
     """Return loss and skill. A suspicious trial shows the number that made it so, with its limit, in place of
-    one of them; `last` is the trial's last finding.
+    one of them; `last` is the trial's last finding. A voided trial keeps the numbers that are not believed.
     """
     texts = loss_text(trial.value), skill_text(trial.skill)
-    if trial.verdict is not Verdict.SUSPICIOUS or last is None:
+    if trial.verdict is not Verdict.SUSPICIOUS or last is None or VOIDED in trial.reasons:
         return texts
     return (
         (refused_number(last), texts[1]) if last.kind == "loss_too_low" else (texts[0], refused_number(last))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.plots.plotly_parts import (
@@ -19,6 +21,7 @@ from search.watching.plots.plotly_parts import (
     shown_of_all_text,
     verdict_text,
 )
+from search.watching.plots.row_parts import band_trace
 from search.watching.view import StudyView
 from storage import tables
 from storage.verdicts import Verdict
@@ -45,7 +48,8 @@ def plot_learning_curves(view: StudyView) -> Plot:
     )
     best = view.summary.best
     if best is not None and view.epochs.get(best.number):
-        traces.append(_best(best, view.epochs[best.number]))
+        epochs = view.epochs[best.number]
+        traces += [*_seed_band(best, epochs), _best(best, epochs)]
     losses = [loss for trace in traces for loss in trace["y"]]
     title = "Learning curves" + shown_of_all_text(len(drawn), len(view.trials))
     return Plot(
@@ -55,7 +59,8 @@ def plot_learning_curves(view: StudyView) -> Plot:
             f"Validation loss, {_described(view.summary.metric)}, by epoch, with the "
             "colour, shape and dash of its verdict. Below the line of the baseline a trial beats the "
             "best naive forecast. A trial that ended in its first epoch has no curve; an epoch whose loss is "
-            "not finite is a gap."
+            "not finite is a gap. Of trials of several seeds the curve is the mean, and the band behind the "
+            "best one reaches from its lowest to its highest seed."
         ),
         figure={
             "data": traces,
@@ -92,6 +97,17 @@ def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: Study
         "customdata": numbers,
         "hovertemplate": _HOVER,
     }
+
+
+def _seed_band(best: tables.Trial, epochs: Sequence[tables.Epoch]) -> list[Json]:
+    """Return the band between the lowest and the highest seed; nothing for one seed."""
+    several = [epoch for epoch in epochs if len(epoch.seed_losses) > 1]
+    if not several:
+        return []
+    x = [epoch.epoch for epoch in several]
+    low, high = ([plot_number(end(epoch.seed_losses)) for epoch in several] for end in (min, max))
+    name, colour = f"seeds of trial {best.number}", COLOURS[Verdict.ACCEPTED]
+    return [band_trace(name, x, low, high, np.empty(0, np.int64), colour, 0.25)]
 
 
 def _best(best: tables.Trial, epochs: Sequence[tables.Epoch]) -> Json:

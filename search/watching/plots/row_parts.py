@@ -130,7 +130,7 @@ def numbers(values: NDArray[np.floating]) -> list[float | None]:
 
 def band_trace(
     name: str,
-    x: Sequence[str],
+    x: Sequence[Any],
     lower: Sequence[float | None],
     upper: Sequence[float | None],
     before: Rows,

@@ -14,7 +14,9 @@ _BATCH_SIZE, _SEQ_LEN, _BATCHES = "models.gru.batch_size", "data.seq_len", "trai
 
 @dataclass(frozen=True)
 class StepTimeline:
-    """Steps are 0-based and count over the whole trial: over all epochs and folds, skipped ones included."""
+    """Steps are 0-based and count over the whole trial: over all epochs, seeds and folds, skipped ones
+    included.
+    """
 
     ends: Sequence[int]
     """Steps that were done when each recorded epoch ended."""
@@ -37,10 +39,16 @@ def step_timeline(
     """
     lengths = [epoch.steps + epoch.skipped_steps for epoch in epochs]
     ends = list(accumulate(lengths))
-    is_exact = bool(fold_steps) and all(length == sum(fold_steps) for length in lengths)
     folds = max(1, len(epochs[0].fold_losses) if epochs else 0)
+    seeds = max(1, len(epochs[0].seed_losses) if epochs else 0)
+    is_exact = bool(fold_steps) and all(length == seeds * sum(fold_steps) for length in lengths)
     marks = [
-        (_exact_step(found, fold_steps) if is_exact else _estimated_step(found, lengths, folds), found)
+        (
+            _exact_step(found, fold_steps, seeds)
+            if is_exact
+            else _estimated_step(found, lengths, seeds * folds, found.seed * folds + found.fold),
+            found,
+        )
         for found in findings
     ]
     return StepTimeline(ends, _rates(epochs, ends, marks), marks)
@@ -62,19 +70,23 @@ def fold_steps(study: tables.StudyRow, trial: tables.Trial, settings: Sequence[S
     return tuple(math.ceil((each + more) / batch_size) for each in rows["rows"])
 
 
-def _exact_step(finding: tables.FindingRow, steps: Sequence[int]) -> int:
-    """Where a finding lies among the steps of all folds; `steps` are those of each fold in one epoch.
+def _exact_step(finding: tables.FindingRow, steps: Sequence[int], seeds: int) -> int:
+    """Where a finding lies among the steps of all folds and seeds; `steps` are those of each fold in one
+    epoch.
 
-    `Finding.step` counts within its fold, and an epoch trains its folds one after the other.
+    `Finding.step` counts within its seed and fold, and an epoch trains them one after the other, seed by
+    seed.
     """
-    begin = finding.epoch * sum(steps)
+    begin = finding.epoch * seeds * sum(steps)
     if finding.step is None:
-        return begin + sum(steps)
-    return begin + sum(steps[: finding.fold]) + finding.step - finding.epoch * steps[finding.fold]
+        return begin + seeds * sum(steps)
+    begin += finding.seed * sum(steps) + sum(steps[: finding.fold])
+    return begin + finding.step - finding.epoch * steps[finding.fold]
 
 
-def _estimated_step(finding: tables.FindingRow, lengths: Sequence[int], folds: int) -> int:
-    """As `_exact_step`, if the steps of each fold are not known; `lengths` are those of the recorded epochs.
+def _estimated_step(finding: tables.FindingRow, lengths: Sequence[int], folds: int, fold: int) -> int:
+    """As `_exact_step`, if the steps of each fold are not known; `lengths` are those of the recorded epochs,
+    and the finding is in the `fold` of all `folds` of all seeds.
 
     Each fold is taken to have the mean number of steps, unless it cannot have that many. An epoch that is not
     on record is taken to be as long as the last one.
@@ -90,7 +102,7 @@ def _estimated_step(finding: tables.FindingRow, lengths: Sequence[int], folds: i
     most = finding.step / finding.epoch if finding.epoch else math.inf
     of_fold = min(most, max(mean, (finding.step + 1) / (finding.epoch + 1)))
     share = finding.step / of_fold - finding.epoch
-    return begin + min(length - 1, int(mean * (finding.fold + share)))
+    return begin + min(length - 1, int(mean * (fold + share)))
 
 
 def _rates(

@@ -54,6 +54,8 @@ class CurvesPicture:
         self.loss_panel, self.step_panel = (_Panel(axes) for axes in self.figure.subplots(2, 1))
         self.training = self.loss_panel.line("training", _GREY, marker=".")
         self.validation = self.loss_panel.line("validation", _BLUE, marker=".")
+        # A label that begins so stays out of the legend: most trials have one seed.
+        self.seeds = self.loss_panel.line("_seeds", _BLUE, linestyle=":", linewidth=1.0)
         self.best = self.loss_panel.line("best epoch", _BLUE, marker="o", markersize=9, linestyle="")
         self.baseline = self.loss_panel.line("baseline", _GREY, linestyle="--")
         self.rate = self.step_panel.line("learning rate", _BLUE)
@@ -92,9 +94,17 @@ class CurvesPicture:
         best = [(n, loss) for n, loss in zip(x, validation, strict=True) if n == view.trial.best_epoch]
         self.training.set_data(x, training)
         self.validation.set_data(x, validation)
+        low, high = (
+            [
+                _drawable(end(epoch.seed_losses)) if len(epoch.seed_losses) > 1 else math.nan
+                for epoch in view.epochs
+            ]
+            for end in (min, max)
+        )
+        self.seeds.set_data([*x, math.nan, *x], [*low, math.nan, *high])
         self.best.set_data([n for n, _ in best], [loss for _, loss in best])
         self.baseline.set_data([0, reach], [baseline, baseline])
-        values = _known([*training, *validation, baseline])
+        values = _known([*training, *validation, *low, *high, baseline])
         far = bool(values) and min(values) > 1 / _MAX_DRAWABLE and max(values) >= _LOG_FROM * min(values)
         self.loss_panel.fit(reach, values, log=far)
 

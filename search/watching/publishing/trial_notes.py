@@ -110,10 +110,29 @@ def trial_note_attributes(
         new = f"{ours}{RUNNING_DIVIDER}\n\n{theirs}".rstrip()
     else:
         new = f"{ours}{theirs}" if theirs else body
+    _save(buffer, trial_id, old, new)
+    return buffer.study_attributes
+
+
+def replaced_note_attributes(
+    trial_id: int, before: str, body: str, known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The attributes of a note whose part `before` becomes `body`; {} if there is no note yet.
+
+    If somebody has edited our part, it stays below the new one.
+    """
+    buffer = AttributeBuffer(existing=known)
+    old = _text(trial_id, known)
+    if old:
+        theirs = old.removeprefix(before) if old.startswith(before) else f"\n\n---\n\n{old}"
+        _save(buffer, trial_id, old, body + theirs)
+    return buffer.study_attributes
+
+
+def _save(buffer: AttributeBuffer, trial_id: int, old: str, new: str) -> None:
     if new != old:
         trial = SimpleNamespace(storage=buffer, study=SimpleNamespace(_study_id=0), _trial_id=trial_id)
         save_note(cast(optuna.Trial, trial), new)
-    return buffer.study_attributes
 
 
 def _is_of_running(trial_id: int, note: Mapping[str, Any]) -> bool:

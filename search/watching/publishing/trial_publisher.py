@@ -17,6 +17,7 @@ from search.record import row_mapping
 from search.record.artifacts import ArtifactFolder, artifact_folder
 from search.sampling.optuna_attributes import (
     AttributeBuffer,
+    ids_of_trial,
     lock_study,
     read_study_attributes,
     write_study_attributes,
@@ -25,10 +26,11 @@ from search.sampling.optuna_attributes import (
 from search.store_files import StudyFiles
 from search.watching.pages.markdown import to_markdown
 from search.watching.pages.notes import trial_note
-from search.watching.publishing.trial_notes import trial_note_attributes
+from search.watching.publishing.trial_notes import replaced_note_attributes, trial_note_attributes
 from search.watching.view import TrialView, trial_view
 from storage import record, tables
 from storage.engine import Store
+from storage.verdicts import Verdict
 
 log = logging.getLogger("ballast.dashboard")
 
@@ -144,3 +146,18 @@ class TrialPublisher:
             yield "curves", f"{name}.json", curves_json(view).encode()
             if self._may_draw():
                 yield "picture", f"{name}.png", draw_curves(view)
+
+
+def renew_note(store: Store, void: tables.VoidRow) -> None:
+    """Write the note of a voided trial anew, if it has one; what people have added to it stays."""
+    view = trial_view(store, void.study, void.trial)
+    trial = replace(view.trial, verdict=Verdict(void.verdict), reasons=void.reasons, message=void.message)
+    said, says = (to_markdown(trial_note(each)) for each in (replace(view, trial=trial), view))
+    with store.session() as session:
+        ids = ids_of_trial(session, void.study, void.trial)
+        if ids is None:
+            return
+        study_id, trial_id = ids
+        lock_study(session, study_id)
+        known = read_study_attributes(session, study_id, f"dashboard:{trial_id}:note_")
+        write_study_attributes(session, study_id, replaced_note_attributes(trial_id, said, says, known))

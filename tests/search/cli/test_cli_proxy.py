@@ -6,8 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
+from search.sampling.optuna_storage import optuna_storage
 from search.workers.consistency import inconsistencies
 from storage import query
 from storage.engine import Store, open_store
@@ -45,3 +48,15 @@ def test_workers_behind_a_proxy_share_the_trials_of_a_study(
     rows = query.trials(store, "small")
     assert [row.verdict for row in rows] == [Verdict.ACCEPTED] * 6
     assert inconsistencies(store) == []
+
+
+@pytest.mark.slow
+def test_a_worker_behind_a_proxy_learns_that_a_trial_was_voided(
+    ballast: Ballast, write_study: WriteStudy, store: Store, proxy: str
+) -> None:
+    study = write_study(storage={"patience": 60})  # the proxy is on its way up
+    assert ballast("run", study, "--proxy", proxy, "--json").code == 0
+    seen = optuna.load_study(study_name="small", storage=optuna_storage(store, proxy))
+    assert [trial.state for trial in seen.trials] == [TrialState.COMPLETE] * 2
+    assert ballast("void", "small", "--trial", 0, "--why", "a wrong table").code == 0
+    assert [trial.state for trial in seen.trials] == [TrialState.PRUNED, TrialState.COMPLETE]

@@ -33,7 +33,7 @@ def test_an_idle_setting_has_the_value_of_the_files_and_says_why(make: Resolve) 
     trial = make(SPACE).trial({LAYERS: 1})
     assert (trial.values[DROPOUT], trial.values[DECAY]) == (0.0, 0.0)
     dropout, decay = trial.settings[DROPOUT], trial.settings[DECAY]
-    assert (dropout.layer, dropout.origin) == (Layer.BASE, "configs/base.yaml:33")
+    assert (dropout.layer, dropout.origin) == (Layer.BASE, "configs/base.yaml:34")
     assert dropout.reason == f"idle: {LAYERS} is 1, not 2 or 3"
     assert decay.reason == f"idle: {DROPOUT} is idle too"
 

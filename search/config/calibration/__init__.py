@@ -1,0 +1,1 @@
+"""Safe ranges by measurement: which runs to make, and what they say. Pure."""

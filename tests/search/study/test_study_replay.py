@@ -1,0 +1,36 @@
+"""A study is drawn again from what each sampler saw: to the bit, whoever ran it and whoever was killed."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from search.study.replay import replay_study
+
+if TYPE_CHECKING:
+    from tests.search_fixtures import Launch, WriteStudy
+
+LR, DROPOUT, SIZE = "models.gru.learning_rate", "models.gru.dropout", "models.gru.hidden_size"
+SPACE: dict[str, Any] = {
+    LR: {"low": 1e-4, "high": 1e-2, "log": True},
+    DROPOUT: {"low": 0.0, "high": 0.4},
+    SIZE: {"choices": [3, 4, 5]},
+}
+GRID: dict[str, Any] = {LR: {"choices": [1e-4, 1e-3, 1e-2]}, DROPOUT: {"choices": [0.0, 0.1, 0.2, 0.3]}}
+ANNOUNCING = ("tpe", "gp", "cmaes")
+
+
+def section(sampler: str, trials: int = 12, **more: Any) -> dict[str, Any]:
+    startup = 4 if sampler in ANNOUNCING else None
+    return {"sampler": sampler, "trials": trials, "startup_trials": startup, **more}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "grid", "cmaes", "gp"])
+def test_every_suggestion_of_one_worker_is_the_same(
+    write_study: "WriteStudy", launch: "Launch", sampler: str
+) -> None:
+    space = GRID if sampler == "grid" else SPACE
+    done = launch(write_study(study=section(sampler), space=space))
+    found = replay_study(done.store, "small")
+    assert found.is_same
+    assert found.counts == {"same": 12, "different": 0, "not asked": 0, "cannot tell": 0}, found.exceptions()
