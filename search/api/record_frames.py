@@ -98,7 +98,7 @@ def forecasts_frame(store: Store, study: str, bounds_of: int | None = None) -> p
         **rows.rivals,
         **{f"trial_{number}": values for number, values in sorted(forecasts(store, study).items())},
     }
-    own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
+    own_unit = {name: rows.own_unit(values) for name, values in columns.items()}
     zone = recorded_value("data.timezone", query.setting_layers(store, study))
     time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets, zone)
     named = {} if rows.series is None else {"series": np.array(rows.series_names, object)[rows.series]}
@@ -115,7 +115,12 @@ def _bounds(store: Store, study: str, trial: tables.Trial) -> dict[str, Any]:
     config = resolve_from_store(store, study).trial(trial.params).config.data
     intervals = measure_intervals(config, found, "trial")
     sizes = found.sizes(intervals.smallest_scale, config.target.horizon)
-    bounds: dict[str, Any] = intervals.bounds(found.forecasts, found.names_of_rows(), sizes)
+    bounds: dict[str, Any] = intervals.bounds(
+        found.forecasts,
+        found.names_of_rows(),
+        sizes,
+        quantiles=None if found.quantiles is None else found.quantiles.values,
+    )
     return bounds
 
 

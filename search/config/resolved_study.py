@@ -42,7 +42,7 @@ _LATER_SETTINGS = frozenset(
         *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "data.target.log_of",
-        *(f"training.{name}" for name in ("batches", "loss", "huber_delta", "half_life")),
+        *(f"training.{name}" for name in ("batches", "loss", "huber_delta", "quantiles", "half_life")),
         "training.kernel",
         "training.schedule",
     }

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-
 from search.config.calibration.outcomes import Point, Run, RunOutcome
 from search.config.calibration.plan import METHODS, KeyPlan
 from search.config.calibration.ranges import (
