@@ -74,7 +74,6 @@ def test_a_study_without_an_accepted_trial_has_no_best(write_study: "WriteStudy"
         "rivals_losses": summary.study.facts["rivals"],
         "above_naive": 0,
         "leak_warnings": [],
-        "voided": [],
         "settings": None,
     }
     assert summary.sentence() == "No trial was accepted: there is no best configuration."

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from search.config.calibration.outcomes import Point, Run, RunOutcome
 from search.config.calibration.plan import METHODS, KeyPlan
 from search.config.calibration.ranges import (
