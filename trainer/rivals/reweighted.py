@@ -12,7 +12,7 @@ Pieces = Callable[[], Iterable[tuple[Floats, Floats]]]
 
 _MOST_ITERATIONS = 100
 _LARGE, _MOST_ITERATIONS_OF_LARGE = 200_000, 10
-"""Terms of more cells than this are iterated less: each iteration takes long, or reads them from disk again."""
+"""Terms of more cells than this get fewer iterations: each takes long, or reads them from disk again."""
 _LEAST_GAIN = 1e-7
 """The share of the loss below which another iteration is not worth its time."""
 _HALVINGS = 12
