@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from search.config.comparable_losses import METRIC
 from search.config.files.reader import parse_scalar
 from search.config.layers import Layer, Override
 from search.config.leaves import to_nested
@@ -16,7 +17,7 @@ SECTIONS = ("study", "data", "models", "training", "guard")
 """The sections of a configuration, in the order in which they are written."""
 
 DECISIVE = (
-    *("study.name", "study.trials", "study.seed", SEEDS_PER_TRIAL),
+    *("study.name", "study.trials", "study.seed", METRIC, SEEDS_PER_TRIAL),
     *("data.", "models.", "training.", "guard."),
 )
 """The settings that decide a trial's value; `study.trials` does, as the ceiling of skill depends on it."""
