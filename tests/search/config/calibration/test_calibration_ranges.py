@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 
 from search.config.calibration.outcomes import Point, Run, RunOutcome
 from search.config.calibration.plan import METHODS, KeyPlan
