@@ -26,16 +26,19 @@ if TYPE_CHECKING:
         init,
         load_model,
         load_study,
+        load_walk_forward,
         refit,
         run,
         train,
         verify,
+        walk_forward,
     )
     from search.api.check_study import CheckResult
     from search.api.model import Model
     from search.api.refit_configuration import LiveModel
     from search.api.study import Study
     from search.api.train_configuration import Training
+    from search.api.walk_forward_result import WalkForward
     from search.selection.summary import Summary
     from search.selection.verification_report import VerificationReport
     from search.study.comparison import Comparison
@@ -52,6 +55,7 @@ __all__ = [
     "Summary",
     "Training",
     "VerificationReport",
+    "WalkForward",
     "__version__",
     "calibrate",
     "check",
@@ -60,10 +64,12 @@ __all__ = [
     "init",
     "load_model",
     "load_study",
+    "load_walk_forward",
     "refit",
     "run",
     "train",
     "verify",
+    "walk_forward",
 ]
 
 _PLACES = {
@@ -75,10 +81,12 @@ _PLACES = {
             "init",
             "load_model",
             "load_study",
+            "load_walk_forward",
             "refit",
             "run",
             "train",
             "verify",
+            "walk_forward",
         ),
         "search.api.calls",
     ),
@@ -92,6 +100,7 @@ _PLACES = {
     "Summary": "search.selection.summary",
     "Training": "search.api.train_configuration",
     "VerificationReport": "search.selection.verification_report",
+    "WalkForward": "search.api.walk_forward_result",
 }
 
 

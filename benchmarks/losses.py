@@ -97,20 +97,20 @@ def main() -> int:
     data = prepare_last_fold(DATA, read_table(DATA, folder=Path()))
     with reproducible(0):
         print(f"the fused kernel against PyTorch, {UNITS} units, batches of {BATCH}, relative differences")
-        print(f"{'loss':<6} {'first loss':>11} {'gradient':>9} {'weights after an epoch':>23}")
+        print(f"{'loss':<8} {'first loss':>11} {'gradient':>9} {'weights after an epoch':>23}")
         found = {loss: differences(loss, data) for loss in LOSSES}
         for loss, (value, slope, weights) in found.items():
-            print(f"{loss:<6} {value:>11.1e} {slope:>9.1e} {weights:>23.1e}", flush=True)
+            print(f"{loss:<8} {value:>11.1e} {slope:>9.1e} {weights:>23.1e}", flush=True)
         same = max(max(each[:2]) for each in found.values()) <= CLOSE
         print(f"goal: first steps within {CLOSE:g}: {'reached' if same else 'missed'}")
         print(f"\ntime per step, {ROUNDS} epochs of {len(data.train)} windows, as a ratio to mse")
-        print(f"{'kernel':<6} {'ms (mse)':>9} " + " ".join(f"{loss:>6}" for loss in LOSSES))
+        print(f"{'kernel':<6} {'ms (mse)':>9} " + " ".join(f"{loss:>8}" for loss in LOSSES))
         slowest = 0.0
         for kernel in KERNELS:
             rounds = [one_round(kernel, data, number) for number in range(WARM_UP + ROUNDS)][WARM_UP:]
             usual = 1e3 * statistics.median(each["mse"] for each in rounds)
             ratios = {loss: statistics.median(r[loss] / r["mse"] for r in rounds) for loss in LOSSES}
-            print(f"{kernel:<6} {usual:>9.3f} " + " ".join(f"{r:>6.3f}" for r in ratios.values()), flush=True)
+            print(f"{kernel:<6} {usual:>9.3f} " + " ".join(f"{r:>8.3f}" for r in ratios.values()), flush=True)
             slowest = max(slowest, *ratios.values())
     fast = slowest <= GOAL
     print(f"goal: no loss takes more than {GOAL:g} times as long: {'reached' if fast else 'missed'}")

@@ -21,6 +21,7 @@ from trainer.data.source import read_table
 from trainer.data.windows import prepare_last_fold
 from trainer.inference.forecaster import build_forecaster, stack_windows
 from trainer.inference.onnx_file import require_agreement, to_onnx
+from trainer.losses import MSE
 from trainer.models.network import GRUForecaster
 
 FEATURES = (
@@ -101,7 +102,7 @@ def agreement(layers: int, hidden: int) -> tuple[float, float]:
     gru = GRUConfig(num_layers=layers, hidden_size=hidden, init="torch")
     torch.manual_seed(0)
     weights = {name: 3 * weight for name, weight in GRUForecaster(3, gru).state_dict().items()}
-    content, model = to_onnx(gru, data.seq_len, weights), build_forecaster(gru, 3, weights)
+    content, model = to_onnx(gru, data.seq_len, weights, MSE), build_forecaster(gru, 3, weights)
     real = stack_windows(data, data.validation)
     signs = np.random.default_rng(0).choice([-1, 1], real.shape)
     bounds = (config.feature_clip * signs).astype(np.float32)

@@ -44,6 +44,7 @@ class TrialListItem(NamedTuple):
     epochs: int
     duration_s: float | None
     seed: int
+    objectives: dict[str, Any] | None = None
 
 
 @retry_transient
@@ -62,6 +63,13 @@ def study(store: Store, name: str) -> StudyRow:
 
 FORMER_NAMES = "formerly"
 """Key in the facts of a study of the list of its former names, oldest first."""
+
+
+@retry_transient
+def has_study(store: Store, name: str) -> bool:
+    """Whether there is a study of this name."""
+    with store.reading() as session:
+        return session.get(StudyRow, name) is not None
 
 
 @retry_transient

@@ -164,6 +164,7 @@ def finish_trial(
     remaining: Sequence[Epoch] = (),
     artifacts: Sequence[Artifact] = (),
     forecasts: Sequence[Forecast] = (),
+    objectives: Mapping[str, float | None] | None = None,
 ) -> None:
     """Record how a running trial ended, the epochs and findings that are not on record yet, its files and
     forecasts, and the settings that the guard changed.
@@ -181,6 +182,7 @@ def finish_trial(
         trial.verdict, trial.reasons, trial.message = verdict, list(reasons), message
         trial.value, trial.skill, trial.best_epoch, trial.epochs = value, skill, best_epoch, epochs
         trial.finished_at, trial.duration_s = finished_at, duration_s
+        trial.objectives = None if objectives is None else dict(objectives)
         _add_epochs(session, trial, remaining)
         _add_findings(session, trial, findings)
         for rows in (settings, artifacts, forecasts):

@@ -190,6 +190,9 @@ class Trial(Base, kw_only=True):
     value: Mapped[float | None] = mapped_column(default=None)
     """Validation loss of the best epoch: mean squared error in units of the standardised target."""
     skill: Mapped[float | None] = mapped_column(default=None)
+    objectives: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """The values of all objectives by name, the loss included; one that could not be measured is None. None
+    for a study of one objective, and before the trial ends."""
     best_epoch: Mapped[int | None] = mapped_column(default=None)
     epochs: Mapped[int] = mapped_column(default=0)
     """Number of epochs that were trained."""

@@ -37,6 +37,11 @@ class RecordedWalkForward:
         """The result of each finished block, by its position."""
         return {block.position: block.result for block in self.blocks if block.result is not None}
 
+    def is_shown_with(self, study: str) -> bool:
+        """Whether the page of a study shows it: that of its newest finished block, or of its own name."""
+        finished = [block.study for block in self.blocks if block.result is not None]
+        return bool(finished) and study in (finished[-1], self.name)
+
 
 @retry_transient
 def start_block(store: Store, row: WalkForwardBlockRow) -> None:
@@ -83,6 +88,11 @@ def walk_forward_of_study(store: Store, study: str) -> str | None:
     query = select(WalkForwardBlockRow.walk_forward).where(WalkForwardBlockRow.study == study)
     with store.reading() as session:
         return session.scalar(query)
+
+
+def walk_forward_seen_from(store: Store, study: str) -> RecordedWalkForward | None:
+    """The walk-forward that a study is a block of, or else the one that has its name."""
+    return find_walk_forward(store, walk_forward_of_study(store, study) or study)
 
 
 @retry_transient

@@ -1,4 +1,4 @@
-"""The losses of forecasts. This is the only place that defines one.
+"""The losses of forecasts. This and `trainer.quantile_loss` are the only places that define one.
 
 The kernels, the naive forecasts and rivals, the stored validation rows, skill and verification all use a
 `Loss`; none of them squares an error itself. Arrays are NumPy arrays or PyTorch tensors: a loss uses
@@ -12,11 +12,13 @@ from functools import cache
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
+from trainer.quantile_loss import QuantileLoss
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-LossName = Literal["mse", "mae", "huber", "qlike"]
+LossName = Literal["mse", "mae", "huber", "qlike", "quantile"]
 
 HUBER_DELTA = 1.345
 """With this many standard deviations Huber's estimate is 95 % as efficient as least squares if errors are
@@ -42,19 +44,23 @@ class Loss(Protocol):
     unit: str
     """The unit of a value, in words."""
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers a forecast of a row has; of 1 there is no axis of outputs."""
+
     def value(self, forecast: Any, target: Any) -> Any:
         """The loss of each row; `forecast` and `target` have shapes that broadcast, (…, rows) and (rows,)."""
 
     def gradient(self, forecast: Any, target: Any) -> Any:
-        """The derivative of `value` with respect to the forecast, row by row, in the shape of `value`."""
+        """The derivative of `value` with respect to the forecast, row by row, in its shape."""
 
     def curvature(self, forecast: Any, target: Any) -> Any:
         """How much each row weighs in the least-squares problem that stands for the loss near `forecast`, in
-        the shape of `value`; positive. Regressions of rivals are fitted by solving such problems in turn.
+        its shape; positive. Regressions of rivals are fitted by solving such problems in turn.
         """
 
-    def best_constant(self, target: "npt.NDArray[np.float64]") -> float:
-        """The constant with the lowest mean loss on `target` (rows,), rows > 0."""
+    def best_constant(self, target: "npt.NDArray[np.float64]") -> Any:
+        """The constant with the lowest mean loss on `target` (rows,), rows > 0: a number, or (outputs,)."""
 
     def scaled(self, target_std: Any) -> "Loss":
         """The loss of forecasts whose unit is `target_std`, a number or (rows,), in the target's own unit."""
@@ -80,6 +86,7 @@ class SquaredError:
     name = "mse"
     label = "MSE"
     unit = "target units squared"
+    outputs = 1
 
     def value(self, forecast: Any, target: Any) -> Any:
         """The squared error of each row."""
@@ -121,6 +128,7 @@ class AbsoluteError:
     name = "mae"
     label = "MAE"
     unit = "target units"
+    outputs = 1
 
     def value(self, forecast: Any, target: Any) -> Any:
         """The absolute error of each row."""
@@ -171,6 +179,7 @@ class HuberLoss:
     name = "huber"
     label = "Huber loss"
     unit = "target units squared"
+    outputs = 1
 
     def value(self, forecast: Any, target: Any) -> Any:
         """error² / 2, or delta · (|error| − delta / 2) for a larger error."""
@@ -229,6 +238,7 @@ class QLike:
     name = "qlike"
     label = "QLIKE"
     unit = "no unit (a ratio of variances)"
+    outputs = 1
 
     @property
     def factor(self) -> Any:
@@ -283,7 +293,9 @@ class QLike:
 
 MSE: Final[Loss] = SquaredError()
 
-LOSSES: Final[dict[str, Loss]] = {loss.name: loss for loss in (MSE, AbsoluteError(), HuberLoss(), QLike())}
+LOSSES: Final[dict[str, Loss]] = {
+    loss.name: loss for loss in (MSE, AbsoluteError(), HuberLoss(), QLike(), QuantileLoss())
+}
 """Every loss by name, with its usual parameters."""
 
 
@@ -309,8 +321,20 @@ def share_of_skill(skill: float, loss: Loss) -> float:
     return high
 
 
+def point_forecast(forecasts: Any, loss: Loss) -> Any:
+    """The forecasts (…, rows) that those of a model with this loss are, in one number each: the medians of
+    quantiles (…, rows, outputs).
+    """
+    return forecasts[..., loss.median] if isinstance(loss, QuantileLoss) else forecasts
+
+
+def judged_forecasts(forecasts: Any, loss: Loss, metric: Loss) -> Any:
+    """What `metric` judges of the forecasts of a model that was trained by `loss`."""
+    return forecasts if metric.outputs > 1 else point_forecast(forecasts, loss)
+
+
 def mean_loss(forecast: Any, target: Any, loss: Loss) -> float:
-    """The loss of `forecast` (rows,) on `target` (rows,), the mean over rows."""
+    """The loss of `forecast`, (rows,) or (rows, outputs), on `target` (rows,), the mean over rows."""
     return float(loss.value(forecast, target).mean())
 
 

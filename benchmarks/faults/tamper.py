@@ -64,7 +64,7 @@ def loss(learner: Learner, added: float) -> Iterator[None]:
 
     genuine = compiled.squared_error
     of_kernel = (
-        patch.object(learner.kernel, "_loss", Raised())
+        patch.object(learner.kernel, "loss", Raised())
         if learner.kernel.name == "torch"
         else patch.object(compiled, "squared_error", changed_too)
     )

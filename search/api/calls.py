@@ -23,6 +23,7 @@ from search.api.given import (
     as_text,
     as_whole_number,
     given_options,
+    require_one_of,
     set_texts,
 )
 from search.api.python_messages import with_python_messages
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from search.api.refit_configuration import LiveModel
     from search.api.study import Study
     from search.api.train_configuration import Training
+    from search.api.walk_forward_result import WalkForward
     from search.selection.verification_report import VerificationReport
     from search.study.comparison import Comparison
 
@@ -252,6 +254,134 @@ def load_study(name: str, *, store: str | None = None) -> "Study":
     from search.api.study import Study
 
     return Study(open_existing_store(store), name)
+
+
+@with_python_messages
+def walk_forward(
+    study: GivenStudy,
+    *,
+    every: str,
+    begin: str | None = None,
+    window: str = "expanding",
+    search: str = "study",
+    seeds: int = 5,
+    warm_start: bool = False,
+    set: GivenSettings = (),
+    data: Any = None,
+    store: str | None = None,
+    name: str | None = None,
+    trials: int | None = None,
+    timeout: str | float | None = None,
+    workers: int | None = None,
+    devices: str | Sequence[str] | None = None,
+    proxy: str | None = None,
+    policy: _Path | None = None,
+    strict: bool = False,
+    progress: bool = True,
+    verbose: bool = False,
+) -> "WalkForward":
+    """Evaluate a whole search: for each block of time a study on the rows before it, whose best is refitted
+    and forecasts the block. The same call goes on after an interruption, and does nothing twice.
+
+    Args:
+        study: The study, as for `run`.
+        every: The length of a block, such as `1y`, `6mo`, `2w`, `90d` or `250 rows`.
+        begin: Where the first block begins, such as `2011` or `2011-07-01`; None: the first test row.
+        window: Training rows of a block: `expanding`, all before it, or `rolling`, as many as the study has.
+        search: `study`, or `none` to keep the settings of the study and only refit.
+        seeds: Trainings with fresh seeds for each block, 1 or more.
+        warm_start: Try the best configuration of the block before first.
+        set: Settings that come before those of the study; as for `run`.
+        data: A frame in place of `data.source`; as for `run`.
+        store: The URL of the store; as for `run`.
+        name: Another name; the study of a block is called `NAME@2011`.
+        trials: How many trials each block has, 1 or more.
+        timeout: Start no trial of a block after this time; as for `run`.
+        workers: Processes that share the trials of a block, 1 to 1024.
+        devices: A device for each worker.
+        proxy: `HOST:PORT` of Optuna's gRPC proxy.
+        policy: A file of safe ranges to use instead of the default ones.
+        strict: Let warnings of the data audit block as well.
+        progress: Show the run, as for `run`.
+        verbose: Log a line for each epoch as well.
+
+    Returns:
+        The walk-forward; see `WalkForward`.
+
+    Raises:
+        ConfigError: Settings are wrong; all problems at once.
+        StudyChanged: A walk-forward of this name has another plan.
+        RequestError: Another part of the request is wrong.
+        AnswerIsNo: The audit refuses the data of a block, or every worker failed.
+        StoreError: The store cannot be opened or written.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came. Nothing is lost; call it again to continue.
+    """
+    from search.api.walk_forward import WalkForwardOptions
+    from search.api.walk_forward import walk_forward as walk
+    from search.config.resolved_study import DEFAULTS_VERSION
+    from search.terminal.run_view import no_view, run_view
+
+    require_one_of("window", window, ("expanding", "rolling"))
+    require_one_of("search", search, ("study", "none"))
+    executor = make_executor(
+        ExecutorOptions(
+            "processes",
+            None if workers is None else as_whole_number("workers", workers, 1),
+            as_devices(devices),
+            None,
+            None,
+            None,
+            as_optional_text("proxy", proxy, "HOST:PORT"),
+        )
+    )
+    options = given_options(
+        study,
+        set,
+        data=data,
+        store=store,
+        name=name,
+        warm_start=(),
+        policy=policy,
+        strict=strict,
+        trials=trials,
+        timeout=timeout,
+    )
+    asked = WalkForwardOptions(
+        as_text("every", every, "the length of a block"),
+        as_optional_text("begin", begin, "a date"),
+        "rolling" if window == "rolling" else "expanding",
+        "none" if search == "none" else "study",
+        as_whole_number("seeds", seeds, 1),
+        as_flag("warm_start", warm_start),
+    )
+    view = run_view if as_flag("progress", progress) else no_view
+    if progress:
+        say(options.headline())
+    with shown_log(progress, verbose=as_flag("verbose", verbose)):
+        done = walk(options, asked, executor, view, proxy=proxy)
+    resolved, _ = options.resolve(DEFAULTS_VERSION)
+    return load_walk_forward(done.name, store=options.url_of(resolved))
+
+
+@with_python_messages
+def load_walk_forward(name: str, *, store: str | None = None) -> "WalkForward":
+    """Open a recorded walk-forward, also while it runs elsewhere.
+
+    Args:
+        name: The name of the walk-forward.
+        store: The URL of the store; None: BALLAST_STORE, else `sqlite:///ballast.db`.
+
+    Returns:
+        The walk-forward; see `WalkForward`.
+
+    Raises:
+        StoreMissing: There is no store at this URL.
+        StudyUnknown: The store has no walk-forward of this name.
+    """
+    from search.api.stores import open_existing_store
+    from search.api.walk_forward_result import WalkForward
+
+    return WalkForward(open_existing_store(store), name)
 
 
 @with_python_messages

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.config.objectives import SelectionRule
 from search.record.exports import keep_exports, keep_registered
 from search.selection.choice import (
     ASKED_BY_NUMBER,
     ChosenTrial,
-    SelectionRule,
     accepted_trial,
     choose_trials,
 )
@@ -38,6 +38,8 @@ class ExportedTrial:
             "skill": trial.skill,
             "chosen_by": why.by,
             "lower_bound": None if why.bound is None else why.bound.low,
+            **({} if trial.objectives is None else {"objectives": trial.objectives}),
+            **({} if why.front is None else {"pareto": why.front.to_json()}),
             **({} if answer is None else {"verification": answer.to_json()}),
         }
 

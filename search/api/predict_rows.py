@@ -150,7 +150,10 @@ def forecasts_to_json(found: Forecasts) -> dict[str, object]:
         "forecast": found.values.tolist(),
         "of": [*found.target_times_text],
         "split": [*found.splits],
-        **{name: values.tolist() for name, values in {**found.in_units(), **found.bounds()}.items()},
+        **{
+            name: values.tolist()
+            for name, values in {**found.in_units(), **found.bounds(), **found.in_quantiles()}.items()
+        },
     }
     return {
         "unit": found.unit,

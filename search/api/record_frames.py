@@ -10,6 +10,7 @@ from search.config.layers import Setting
 from search.record.continuation import recorded_value, resolve_from_store
 from search.record.validation_rows import forecasts, validation_rows
 from search.selection.forecasts_on_record import verified_forecasts
+from search.selection.objectives import ParetoFront
 from search.selection.summary import summarise
 from search.selection.validation_intervals import recorded_forecasts
 from storage import query, tables
@@ -26,16 +27,42 @@ _NOT_SHOWN = ("id", "study", "trial")
 _SETTING = ("key", "value", "layer", "origin", "requested", "reason")
 
 
-def trials_frame(trials: Sequence[tables.Trial]) -> pd.DataFrame:
-    """A row for each trial: its own columns first, then one for each searched setting."""
+def trials_frame(trials: Sequence[tables.Trial], front: ParetoFront | None = None) -> pd.DataFrame:
+    """A row for each trial: its own columns first, then one for each searched setting. With the `front` of a
+    study of several objectives also one for each objective after the loss, and whether it is on the front.
+    """
     searched = list(dict.fromkeys(key for trial in trials for key in trial.params))
+    others = () if front is None else front.names[1:]
+    several = () if front is None else (*others, "pareto")
     rows = [
         {name: getattr(trial, name) for name in _TRIAL}
         | {"verdict": None if trial.verdict is None else str(trial.verdict)}
+        | {name: (trial.objectives or {}).get(name) for name in others}
+        | {"pareto": front is not None and trial.number in front.numbers}
         | trial.params
         for trial in trials
     ]
-    return pd.DataFrame(rows, columns=[*_TRIAL, *searched])
+    frame = pd.DataFrame(rows, columns=[*_TRIAL, *several, *searched])
+    for key in searched:  # a whole number that some trials lack, as where it is idle, stays one
+        values = [trial.params[key] for trial in trials if key in trial.params]
+        if len(values) < len(trials) and all(type(value) is int for value in values):
+            frame[key] = frame[key].astype("Int64")
+    return frame
+
+
+def front_frame(front: ParetoFront | None) -> pd.DataFrame:
+    """A row for each trial of the front: its number, its objectives, whether it is the knee, its settings."""
+    if front is None:
+        return pd.DataFrame(columns=["number", "loss", "knee"])
+    searched = list(dict.fromkeys(key for trial in front.trials for key in trial.params))
+    knee = front.knee.number if front.trials else None
+    rows = [
+        {"number": trial.number, **dict(zip(front.names, front.values(trial), strict=True))}
+        | {"knee": trial.number == knee}
+        | trial.params
+        for trial in front.trials
+    ]
+    return pd.DataFrame(rows, columns=["number", *front.names, "knee", *searched])
 
 
 def epochs_frame(epochs: Iterable[tables.Epoch | EpochReport]) -> pd.DataFrame:
@@ -71,7 +98,7 @@ def forecasts_frame(store: Store, study: str, bounds_of: int | None = None) -> p
         **rows.rivals,
         **{f"trial_{number}": values for number, values in sorted(forecasts(store, study).items())},
     }
-    own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
+    own_unit = {name: rows.own_unit(values) for name, values in columns.items()}
     zone = recorded_value("data.timezone", query.setting_layers(store, study))
     time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets, zone)
     named = {} if rows.series is None else {"series": np.array(rows.series_names, object)[rows.series]}
@@ -88,7 +115,12 @@ def _bounds(store: Store, study: str, trial: tables.Trial) -> dict[str, Any]:
     config = resolve_from_store(store, study).trial(trial.params).config.data
     intervals = measure_intervals(config, found, "trial")
     sizes = found.sizes(intervals.smallest_scale, config.target.horizon)
-    bounds: dict[str, Any] = intervals.bounds(found.forecasts, found.names_of_rows(), sizes)
+    bounds: dict[str, Any] = intervals.bounds(
+        found.forecasts,
+        found.names_of_rows(),
+        sizes,
+        quantiles=None if found.quantiles is None else found.quantiles.values,
+    )
     return bounds
 
 

@@ -88,9 +88,13 @@ def _print_ending() -> None:
 
 
 def _measure_noise_floor(study: OpenStudy, stop: StopRequest) -> None:
-    """Put the measured noise floor on record, unless a stop was requested."""
+    """Put the measured noise floor and what was learned about the settings on record, unless a stop was
+    requested.
+    """
     if stop.asked:
         return
     from search.selection.selection_evidence import record_measured_floor  # imports arch, which takes 1 s
+    from search.watching.setting_facts import learn_about_settings
 
     record_measured_floor(study.store, study.name)
+    learn_about_settings(study.store, study.name)

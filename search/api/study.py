@@ -9,6 +9,7 @@ from search.api.given import as_flag, as_name, as_path, as_text, as_whole_number
 from search.api.python_messages import public_methods_with_python_messages
 from search.api.stores import absolute_url, open_existing_store
 from search.api.training_log import verify_with_log
+from search.config.objectives import RULES, SelectionRule
 from search.errors import RequestError
 from search.selection.summary import Summary
 from storage import query
@@ -65,9 +66,9 @@ class Study:
         """All trials, running ones included.
 
         Args:
-            sort: The column that gives their order: `loss`, `skill`, `number`, `seconds`, `epochs`, or a
-                searched setting by its key or the end of it, such as `hidden_size`. Low values come first,
-                of `skill` high ones, and trials without a value last.
+            sort: The column that gives their order: `loss`, `skill`, `number`, `seconds`, `epochs`, an
+                objective, or a searched setting by its key or the end of it, such as `hidden_size`. Low
+                values come first, of `skill` high ones, and trials without a value last.
             best: Only so many accepted trials, 1 or more, those of the lowest loss; in order of loss if
                 `sort` is None.
 
@@ -75,7 +76,8 @@ class Study:
             A row for each trial, in order of their numbers unless asked for otherwise: number, verdict (None
             while it runs), value (validation loss of the standardised target), skill (over the best naive
             forecast, at most 1), epochs, best_epoch, duration_s (seconds), seed, started_at and finished_at
-            (UTC), reasons, message, retry_of, worker; then a column for each searched setting, such as
+            (UTC), reasons, message, retry_of, worker; with several objectives each but the loss, and pareto
+            (whether the trial is on the front); then a column for each searched setting, such as
             `models.gru.hidden_size`.
 
         Raises:
@@ -90,6 +92,23 @@ class Study:
             sort=None if sort is None else as_text("sort", sort, "the name of a column"),
             best=None if best is None else as_whole_number("best", best, 1),
         )
+
+    def pareto(self) -> "pd.DataFrame":
+        """The Pareto front of a study of several objectives.
+
+        Returns:
+            A row for each accepted trial that no other one beats in every objective, by loss: number, the
+            objectives (loss; turnover, the share of the stake per row; seconds; parameters; worst_fold, a
+            loss), knee (whether it is the knee of the front), and a column for each searched setting. Empty
+            for a study of one objective, and before a trial was accepted.
+
+        Raises:
+            StudyUnknown: The study was deleted.
+        """
+        from search.api.record_frames import front_frame
+        from search.selection.objectives import study_front
+
+        return front_frame(study_front(self._store, query.study(self._store, self._name)))
 
     def forecasts(
         self,
@@ -262,7 +281,7 @@ class Study:
         self,
         path: "str | Path",
         *,
-        by: Literal["robust", "value"] | None = None,
+        by: SelectionRule | None = None,
         trial: SupportsIndex | None = None,
         top: None = None,
         verify: bool = False,
@@ -275,7 +294,7 @@ class Study:
         self,
         path: "str | Path",
         *,
-        by: Literal["robust", "value"] | None = None,
+        by: SelectionRule | None = None,
         top: SupportsIndex,
         verify: bool = False,
         seeds: int = 5,
@@ -286,7 +305,7 @@ class Study:
         self,
         path: "str | Path",
         *,
-        by: Literal["robust", "value"] | None = None,
+        by: SelectionRule | None = None,
         trial: SupportsIndex | None = None,
         top: SupportsIndex | None = None,
         verify: bool = False,
@@ -297,7 +316,9 @@ class Study:
 
         Args:
             path: The file to write, `.yaml` or `.json`.
-            by: `robust` takes the highest lower bound of skill, `value` the lowest validation loss; None:
+            by: `robust` takes the highest lower bound of skill, `value` or `loss` the lowest validation loss;
+                of a study of several objectives `knee` the knee of the Pareto front, and `turnover`,
+                `seconds`, `parameters` or `worst_fold` the trial of the front that is the lowest in it; None:
                 robust.
             trial: The number of the trial to write instead, 0 or more.
             top: Write the K best, 1 or more, as FILE-1, FILE-2, …
@@ -321,7 +342,7 @@ class Study:
 
         if trial is not None and not (by is None and top is None):
             raise RequestError("trial names one trial, by and top choose some; give one of them")
-        require_one_of("by", by, ("robust", "value"))
+        require_one_of("by", by, RULES)
         count = 1 if top is None else as_whole_number("top", top, 1)
         score = partial(
             verify_with_log,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from search.api.record_frames import trials_frame
 from search.atomic_text import write_bytes_atomically
+from search.selection.objectives import study_front
 from search.selection.trial_order import ordered_trials
 from storage import query
 from storage.engine import Store
@@ -26,7 +27,8 @@ def trials_table(
     """The frame of `Study.trials`; `verdict`: only such trials. Raises StudyUnknown, and RequestError for a
     `sort` that is no column.
     """
-    return trials_frame(ordered_trials(query.trials(store, name, verdict), sort, best))
+    front = study_front(store, query.study(store, name))
+    return trials_frame(ordered_trials(query.trials(store, name, verdict), sort, best), front)
 
 
 def table_to_csv(table: "pd.DataFrame") -> str:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search.api.stores import store_url
+from search.config.objectives import SelectionRule
 from search.record.exports import voided_notice
 from search.selection.candidates import Candidate, VerificationInterrupted
-from search.selection.choice import SelectionRule
 from search.selection.export_provenance import export_provenance
 from search.selection.rerun import resolve_configuration
 from search.selection.trained_candidate import VerificationCallbacks

@@ -6,6 +6,7 @@ table ──► plan ──► for each block: study on the rows before it ─�
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -38,6 +39,7 @@ from search.signals import StopRequest, stop_request
 from search.study.studies import OpenStudy
 from search.study.walk_forward_plan import Block, Timeline, Window, parse_every, parse_from, plan_blocks
 from search.terminal.run_view import RunView
+from search.watching.publishing.study_publisher import publish_once
 from search.workers.executor import Executor
 from search.workers.progress import Progress
 from storage import evaluations, tables, walk_forwards
@@ -156,6 +158,7 @@ def _run(
     for position, block in enumerate(walk.blocks):
         if position in settings:
             continue
+        began = time.monotonic()
         callbacks.block(position + 1, len(walk.blocks), block)
         row = tables.WalkForwardBlockRow(
             study=block.study,
@@ -173,13 +176,16 @@ def _run(
             block.study,
             walk.moments[block.last],
             walk.resolved.trial_config.data.until,
-            walk.asked.seeds,
-            VerificationCallbacks(callbacks.trained, stop),
+            seeds=walk.asked.seeds,
+            began=began,
+            progress=VerificationCallbacks(callbacks.trained, stop),
         )
         walk_forwards.finish_block(
             walk.store, block.study, finished_at=now(), result=found.result, rows=found.rows.packed()
         )
         settings[position] = found.result["settings"]
+        if walk.resolved.file.tracking.dashboard:
+            publish_once(walk.store, block.study)
     record = read_record(walk.store, walk.name)
     _finish_evaluation(walk, record)
     return record
@@ -256,7 +262,8 @@ def _block_options(walk: _WalkForward, block: Block, before: Mapping[str, Any] |
     elif walk.asked.warm_start and before:
         settings["study.enqueue"] = [*map(dict, walk.resolved.enqueued), dict(before)]
     texts = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    return replace(walk.options, sets=[*walk.options.sets, *texts], name=block.study)
+    kept = [text for text in walk.options.sets if text.partition("=")[0].strip() not in settings]
+    return replace(walk.options, sets=[*kept, *texts], name=block.study)
 
 
 def _evaluation(walk: _WalkForward) -> tables.Evaluation | None:

@@ -2,13 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search.api.stores import open_existing_store
 from search.cli.options import AsJson, StoreUrl, StudyName, print_json
 from search.cli.verify import Seeds
+from search.config.objectives import SelectionRule
 from storage.commands import ballast_command
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ _OutputFile = Annotated[
     Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write: .yaml or .json.")
 ]
 _By = Annotated[
-    Literal["robust", "value"] | None,
-    typer.Option(help="The highest lower bound of skill (robust, the default), or the lowest loss."),
+    SelectionRule | None,
+    typer.Option(
+        help="The highest lower bound of skill (robust, the default), or the lowest loss (value, loss); with "
+        "several objectives also the knee of the Pareto front, or the lowest of one of them.",
+    ),
 ]
 _Top = Annotated[int, typer.Option(min=1, help="Write the K best, as FILE-1, FILE-2, …")]
 _Trial = Annotated[int | None, typer.Option(min=0, help="This trial instead of the best.")]

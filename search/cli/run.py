@@ -113,7 +113,8 @@ def _print_end(done: "StudyRun") -> None:
 
     screen, summary, end = console(), done.summary, done.end
     store, name = done.study.store, done.study.name
-    print_trials(screen, query.trials(store, name), query.suspicious_findings(store, name))
+    front = () if summary.front is None else summary.front.numbers
+    print_trials(screen, query.trials(store, name), query.suspicious_findings(store, name), front=front)
     if summary.best is not None:
         screen.print(params_table(f"best configuration: trial {summary.best.number}", summary.best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)

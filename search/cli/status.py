@@ -38,9 +38,12 @@ def status(
     from search.study.orphans import orphan_message, orphaned_studies
     from search.terminal.result_tables import console
     from search.terminal.study_status import status_to_json
-    from storage import query
+    from storage import query, walk_forwards
+    from storage.commands import ballast_command
 
     opened = open_existing_store(store)
+    if name is not None and _shows_walk_forward(opened, name, as_json):
+        return
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
     summaries = [summarise(opened, each) for each in names]
     orphaned = [each for each in orphaned_studies(opened) if each in names]
@@ -56,9 +59,29 @@ def status(
         _print_all(console(), opened, summaries)
     else:
         _print_one(console(), opened, summaries[0])
+    if name is None and not as_json:
+        for each in walk_forwards.walk_forward_names(opened):
+            look = ballast_command("status", each, store=store_option_needed(opened))
+            console().print(f"walk-forward {each}: {look}", markup=False, soft_wrap=True)
     if not as_json:
         for each in orphaned:
             console().print(orphan_message(opened, each), markup=False)
+
+
+def _shows_walk_forward(store: "Store", name: str, as_json: bool) -> bool:
+    """Show the walk-forward of this name. False if there is none, or if a study has the name too."""
+    from search.selection.walk_forward_record import read_record
+    from search.terminal.walk_forward_text import print_walk_forward
+    from storage import query, walk_forwards
+
+    if query.has_study(store, name) or walk_forwards.find_walk_forward(store, name) is None:
+        return False
+    record = read_record(store, name)
+    if as_json:
+        print_json(record.to_json())
+    else:
+        print_walk_forward(record)
+    return True
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
@@ -105,13 +128,22 @@ def _skill_shown_text(summary: "Summary") -> str:
 
 
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
+    from search.selection.walk_forward_record import read_record
     from search.terminal.study_status import read_study_status, running_table, status_rows
     from search.terminal.text_table import key_value_table
+    from search.terminal.walk_forward_text import print_walk_forward
     from search.watching.pages.next_step import next_steps
+    from storage.commands import ballast_command
+    from storage.walk_forwards import walk_forward_seen_from
     from trainer.text import printable
 
-    now = read_study_status(store, summary)
+    now, seen = read_study_status(store, summary), walk_forward_seen_from(store, summary.study.name)
     screen.print(summary.sentence(), markup=False)
+    if seen is not None and seen.name != summary.study.name:
+        look = ballast_command("status", seen.name, store=store_option_needed(store))
+        screen.print(f"A block of walk-forward {seen.name!r}: {look}", markup=False, soft_wrap=True)
+    elif seen is not None:
+        print_walk_forward(read_record(store, seen.name))
     if summary.best is None and summary.verdicts and not now.running:
         for line in next_steps(summary, store_option_needed(store)):
             screen.print(printable(line), markup=False, soft_wrap="ballast " in line)

@@ -12,7 +12,7 @@ from search.terminal.text import say
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from search.terminal.result_tables import SuspiciousFindings, TrialLike
     from storage.engine import Store
@@ -42,7 +42,7 @@ def trials(
         str | None,
         typer.Option(
             metavar="KEY",
-            help="Sort by loss, skill, number, seconds, epochs or a searched setting, such as hidden_size.",
+            help="Sort by loss, skill, number, seconds, epochs, an objective or a setting (hidden_size).",
             show_default=False,
             autocompletion=trial_columns,
         ),
@@ -67,6 +67,7 @@ def trials(
 
     With --csv and --parquet, which write the columns of `Study.trials()`, nothing is listed.
     """
+    from search.selection.objectives import study_front
     from search.selection.trial_order import ordered_trials
     from storage import query
 
@@ -90,10 +91,12 @@ def trials(
     rows = ordered_trials(query.list_trials(opened, name, verdict), sort, best)
     suspicions = query.suspicious_findings(opened, name)
     of_seeds = query.best_seed_losses(opened, name)
+    front = study_front(opened, query.study(opened, name))
+    on_front = () if front is None else front.numbers
     if as_json:
-        print_json([_as_json(row, suspicions, of_seeds.get(row.number)) for row in rows])
+        print_json([_as_json(row, suspicions, of_seeds.get(row.number), on_front) for row in rows])
     else:
-        print_trials(console(), rows, suspicions, of_seeds)
+        print_trials(console(), rows, suspicions, of_seeds, on_front)
 
 
 def _write(
@@ -141,11 +144,15 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
 
 
 def _as_json(
-    row: "TrialLike", suspicions: "SuspiciousFindings", seed_losses: "Sequence[float] | None" = None
+    row: "TrialLike",
+    suspicions: "SuspiciousFindings",
+    seed_losses: "Sequence[float] | None" = None,
+    front: "Collection[int]" = (),
 ) -> dict[str, Any]:
     """A suspicious trial has one more key: the finding that made it so, with its value and limit; a trial of
-    several seeds their losses.
+    several seeds their losses; a trial of several objectives their values, and whether it is on the front.
     """
+    several = {"objectives": row.objectives, "pareto": row.number in front} if row.objectives else {}
     found = suspicions.get(row.number)
     extra = {"finding": found.kind, "value": found.value, "limit": found.threshold} if found else None
     return {
@@ -158,6 +165,7 @@ def _as_json(
         "epochs": row.epochs,
         "duration_s": row.duration_s,
         "seed": row.seed,
+        **several,
         **({} if seed_losses is None else {"seed_losses": seed_losses}),
         **({} if extra is None else {"suspicion": extra}),
     }

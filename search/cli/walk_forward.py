@@ -1,5 +1,6 @@
 """`ballast walk-forward`: evaluates the whole search, block by block."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -77,6 +78,10 @@ def walk_forward(
     strict: Strict = False,
     verbose: Verbose = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only the answer.")] = False,
+    save_forecasts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the stitched forecasts to this .csv or .parquet file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate the whole search: for each block a study on the rows before it, its best refitted, and the
@@ -89,6 +94,7 @@ def walk_forward(
         say(options.headline())
     from search.api.walk_forward import WalkForwardCallbacks, WalkForwardOptions
     from search.api.walk_forward import walk_forward as walk
+    from search.api.walk_forward_frames import require_forecast_file, write_forecasts
     from search.selection.statistics.conclusion import SkillVerdict
     from search.terminal.run_view import no_view, run_view
     from search.terminal.walk_forward_text import print_walk_forward
@@ -98,6 +104,8 @@ def walk_forward(
         if not is_quiet:
             say(f"block {position} of {total}, {block.times[0]} to {block.times[1]}: study {block.study}")
 
+    if save_forecasts is not None:
+        require_forecast_file(save_forecasts)
     set_run_log_level(verbose)
     record = walk(
         options,
@@ -107,6 +115,9 @@ def walk_forward(
         callbacks=WalkForwardCallbacks(block=show),
         proxy=proxy,
     )
+    if save_forecasts is not None:
+        rows = write_forecasts(record, save_forecasts)
+        say(f"{save_forecasts}: {rows} forecasts", to_stderr=as_json)
     if as_json:
         print_json(record.to_json())
     else:

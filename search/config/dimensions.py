@@ -11,6 +11,7 @@ from search.config.space import Choices, Dimension, FloatRange, IntRange
 _RANGE_KEYS = ("low", "high", "log", "step")
 _NOT_SEARCHED = {
     "data.target.clip": "it changes the target, so the losses of two trials could not be compared",
+    "training.quantiles": "forecasts of other quantiles could not be compared",
     "training.device": "where a trial runs must not decide which one is best",
     "training.kernel": "how a trial is computed must not decide which one is best",
     "training.max_seconds": "how long a trial may run must not decide which one is best",

@@ -13,6 +13,7 @@ from search.config.conditions import idle_override, why_idle
 from search.config.kept_frames import frame_names, frames_found
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, to_nested, validation_messages
+from search.config.objectives import LOSS_ALONE, OBJECTIVES
 from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
@@ -41,7 +42,7 @@ _LATER_SETTINGS = frozenset(
         *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "data.target.log_of",
-        *(f"training.{name}" for name in ("batches", "loss", "huber_delta", "half_life")),
+        *(f"training.{name}" for name in ("batches", "loss", "huber_delta", "quantiles", "half_life")),
         "training.kernel",
         "training.schedule",
     }
@@ -216,6 +217,8 @@ class ResolvedStudy:
             study[_PRUNER_MIN_TRIALS] = self.file.study.pruner_min_trials
         if self.file.study.metric is not None:
             study["study.metric"] = self.file.study.metric
+        if self.file.study.objectives != LOSS_ALONE:
+            study[OBJECTIVES] = list(self.file.study.objectives)
         if self.file.study.seeds_per_trial > 1:
             study[SEEDS_PER_TRIAL] = self.file.study.seeds_per_trial
         parts = {

@@ -20,6 +20,7 @@ from search.config.enqueue import (
 from search.config.layer_values import LayerValue, section_problems
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, to_nested
+from search.config.objectives import OBJECTIVES, refused_objectives
 from search.config.one_hot import TextReader, expand_one_hot, has_one_hot
 from search.config.resolved_study import DECIDES_NO_VALUE, DEFAULTS_VERSION, ResolvedStudy, clamp_override
 from search.config.safe_ranges import ALWAYS_FALSE, EmptySafeRange, Policy, clamp_dimension, clamp_value
@@ -84,6 +85,9 @@ class Resolver:
             key, message = found
             source = self.top_values.get(f"{SPACE}{key}") or self.top_values.get(key)
             self.problems.append(Problem(study if source is None else source.node.location, message))
+        if not self.problems and (refusal := refused_objectives(self.values)):
+            source = self.top_values.get(OBJECTIVES)
+            self.problems.append(Problem(study if source is None else source.node.location, refusal))
         if self.problems:
             raise ConfigError(self.problems)
 

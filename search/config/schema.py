@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from search.config.leaves import Leaf, leaves_of
+from search.config.objectives import LOSS_ALONE, ObjectiveName, objective_name, require_objectives
 from trainer.config import Section, TrialConfig
 from trainer.losses import LossName
 
@@ -14,6 +15,7 @@ PrunerName = Literal["median", "hyperband", "patient", "none"]
 
 _DURATION = re.compile(r"(?=[0-9.])(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _DurationText = Annotated[str, Field(pattern=r"^(?=[0-9.])(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$")]
+_Named = ObjectiveName | dict[Literal["metric"], ObjectiveName]
 _MAX_NAME = 120
 
 
@@ -33,6 +35,11 @@ def seconds(value: object) -> object:
 
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _valid_objectives(names: tuple[ObjectiveName, ...]) -> tuple[ObjectiveName, ...]:
+    require_objectives(names)
+    return names
 
 
 def require_name(name: str) -> None:
@@ -71,6 +78,13 @@ class StudySection(Section):
     metric: LossName | None = Field(default=None, exclude_if=lambda value: value is None)
     """The loss by which trials are compared and judged, whatever loss each was trained by; null:
     `training.loss`. A study that searches `training.loss` needs it."""
+    objectives: Annotated[
+        tuple[Annotated[ObjectiveName, BeforeValidator(objective_name, json_schema_input_type=_Named)], ...],
+        BeforeValidator(_as_tuple),
+        AfterValidator(_valid_objectives),
+    ] = Field(default=LOSS_ALONE, exclude_if=lambda names: tuple(names) == LOSS_ALONE)
+    """What is minimised: `loss` first, then up to three of `turnover`, `seconds`, `parameters` and
+    `worst_fold`. With several, the trials that no other one beats in all of them are the Pareto front."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     sampler: SamplerName = "tpe"
     pruner: PrunerName = "median"

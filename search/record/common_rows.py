@@ -17,7 +17,9 @@ are rounded, and dividends rescale them."""
 
 @dataclass(frozen=True)
 class TrialForecasts:
-    """The forecasts (seeds, n) of a trial for the validation rows of its study, standardised as these are."""
+    """The forecasts of a trial, (seeds, n) or (seeds, n, outputs), for the validation rows of its study,
+    standardised as these are.
+    """
 
     name: str
     rows: ValidationRows
@@ -74,7 +76,10 @@ def common_rows(a: TrialForecasts, b: TrialForecasts) -> CommonRows:
     def losses(one: int, of_one: TrialForecasts) -> Floats:
         place = np.minimum(at[one], len(common) - 1)  # of rows that are not common nothing is kept
         own = (_own_unit(of_one.rows, values) for values in (of_one.values, of_one.rows.target))
-        forecast, target = ((values - center[place]) / scale[place] for values in own)
+        forecast, target = (
+            (values - a.rows.beside(center[place], values)) / a.rows.beside(scale[place], values)
+            for values in own
+        )
         return means(one, a.rows.loss.scaled(scale[place]).value(forecast, target).mean(axis=0))
 
     moments = moments_of(times[common % len(times)], common // len(times), a.rows.horizon)
@@ -98,7 +103,7 @@ def _row_keys(a: ValidationRows, b: ValidationRows) -> tuple[list[Rows], Any, li
 
 
 def _own_unit(rows: ValidationRows, values: Floats) -> Floats:
-    own: Floats = values * rows.unit_std + rows.unit_mean
+    own: Floats = values * rows.beside(rows.unit_std, values) + rows.beside(rows.unit_mean, values)
     return own
 
 

@@ -20,13 +20,14 @@ FORECASTS = {
     "garch": "the variance that GARCH(1,1) forecasts from past returns",
     "linear": "a ridge regression on the same windows of the same features",
     "boosted": "gradient-boosted trees on the same windows of the same features",
+    "recent_spread": "the median of the training rows, and quantiles as wide as the last errors were large",
     "train_mean_pooled": "the mean of the training rows of all series",
     "har_pooled": "har, fitted to all series together",
     "ar_pooled": "ar, fitted to all series together",
 }
 """The naive forecasts and the rivals in words; trainer/rivals/ defines them."""
 _POOLED = "_pooled"
-_OF_EACH_SERIES = {"train_mean", "seasonal", "har", "lhar", "ar", "ewma", "garch"}
+_OF_EACH_SERIES = {"train_mean", "seasonal", "har", "lhar", "ar", "ewma", "garch", "recent_spread"}
 _OF_ALL_SERIES = {"linear", "boosted"}
 
 _SHORT = {

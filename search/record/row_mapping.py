@@ -24,6 +24,8 @@ from trainer.text import place_in_training
 from trainer.training.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"
+OBJECTIVES_FACT = "objectives"
+"""The key of the objectives among the facts of a study of several."""
 _LOSSES_OF_PARTS = ("fold_losses", "seed_losses")
 _AnyEpoch = TypeVar("_AnyEpoch", EpochReport, tables.Epoch)
 _VERSIONED = ("ballast", "torch", "optuna", "numba", "numpy", "pandas", "scipy")
@@ -49,10 +51,16 @@ def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.StudyRow:
         seed=resolved.file.study.seed,
         fingerprints=fingerprints(resolved, data),
         versions=package_versions(),
-        facts={**data.facts(), KEY: new_signing_key()},
+        facts={**data.facts(), **_objectives_fact(resolved), KEY: new_signing_key()},
         wanted=resolved.file.study.trials,
         sources=dict(resolved.sources),
     )
+
+
+def _objectives_fact(resolved: ResolvedStudy) -> dict[str, list[str]]:
+    """The objectives of a study of several; nothing for a study of its loss alone."""
+    names = resolved.file.study.objectives
+    return {} if len(names) == 1 else {OBJECTIVES_FACT: list(names)}
 
 
 def fingerprints(resolved: ResolvedStudy, data: StudyData) -> dict[str, str]:
@@ -261,6 +269,7 @@ def finish_trial(
     findings: Sequence[tables.FindingRow] = (),
     artifacts: Sequence[tables.Artifact] = (),
     guard_position: int = 0,
+    objectives: Mapping[str, float | None] | None = None,
 ) -> None:
     """Record the end of a trial, in one transaction.
 
@@ -289,4 +298,5 @@ def finish_trial(
             trial.study, trial.number, () if result is None else result.seed_forecasts
         ),
         settings=guard_rows(findings, guard_position),
+        objectives=objectives,
     )

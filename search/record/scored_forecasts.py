@@ -179,7 +179,7 @@ def validated_forecasts(store: Store, study: str, trial: int) -> ScoredForecasts
     distinct, first, rival = rows.distinct_rows, rows.distinct_rows.first, rows.strongest_rival
 
     def own_unit(values: npt.NDArray[np.floating]) -> Floats:
-        return distinct.means(values.astype(np.float64) * rows.unit_std + rows.unit_mean)
+        return distinct.means(rows.own_unit(values))
 
     naive, fitted = rows.baselines[rows.baseline], None if rival is None else rows.rivals[rival]
     return ScoredForecasts(

@@ -21,7 +21,7 @@ from storage.engine import Store
 from trainer.data.arrays import Rows
 from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset
-from trainer.losses import Loss, recorded_loss
+from trainer.losses import Loss, point_forecast, recorded_loss
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import Rivals, rival_losses
 
@@ -46,7 +46,7 @@ class ValidationRows:
     """The fold of each row, 0-based; a row that several folds hold out occurs several times."""
     target: Floats
     baselines: Mapping[str, Floats]
-    """Naive forecasts (n,) by name."""
+    """Naive forecasts by name, (n,), or of several quantiles (n, outputs), as all forecasts here."""
     unit_mean: Floats
     unit_std: Floats
     baseline: str
@@ -56,7 +56,7 @@ class ValidationRows:
     loss: Loss
     """What the study is judged by, in the unit of the rows. Losses are computed from the forecasts."""
     rivals: Mapping[str, Floats] = field(default_factory=dict)
-    """Forecasts (n,) of the rivals by name; empty for a study of an older version."""
+    """Forecasts of the rivals by name; empty for a study of an older version."""
     offsets: npt.NDArray[np.int64] | None = None
     """Seconds (n,) from UTC to the source's clock; None if the times are naive or in UTC."""
     series: Rows | None = None
@@ -76,17 +76,27 @@ class ValidationRows:
         return self.losses(self.baselines[self.baseline])
 
     def row_losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
-        """The losses of forecasts (…, n), row by row."""
+        """The losses (…, n) of forecasts (…, n) or (…, n, outputs), row by row."""
         losses: Floats = self.loss.value(forecasts, self.target)
         return losses
 
     def losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
-        """The losses (…, m) by moment of forecasts (…, n) by row; their mean is that of the rows."""
+        """The losses (…, m) by moment of forecasts by row; their mean is that of the rows."""
         return self.moments.means(self.row_losses(forecasts).T).T
 
+    def own_unit(self, values: npt.NDArray[np.floating]) -> Floats:
+        """Targets (n,), or the point forecasts (n,) of any forecasts, in the target's own unit."""
+        point = values if values.ndim == 1 else point_forecast(values, self.loss)
+        own: Floats = point.astype(np.float64) * self.unit_std + self.unit_mean
+        return own
+
+    def beside(self, by_row: Floats, values: npt.NDArray[np.floating]) -> Floats:
+        """Numbers (m,) by row in a shape that they broadcast with targets or forecasts of these rows."""
+        return by_row[:, None] if self.loss.outputs > 1 and values.ndim > 1 else by_row
+
     def mean_losses(self, of_seeds: npt.NDArray[np.floating]) -> Floats:
-        """The losses (m,) by moment of forecasts (seeds, n): the mean of the seeds' losses, which is what the
-        loss of a trial means. The loss of their mean forecast is lower.
+        """The losses (m,) by moment of the forecasts of seeds: the mean of the seeds' losses, which is what
+        the loss of a trial means. The loss of their mean forecast is lower.
         """
         mean: Floats = self.losses(of_seeds).mean(axis=0)
         return mean
@@ -172,27 +182,35 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
 
 
 def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """Forecasts (n,) of the validation rows by trial, for every trial that completed an epoch: the mean of
-    its seeds'.
+    """Forecasts of the validation rows by trial, (n,) or (n, outputs), for every trial that completed an
+    epoch: the mean of its seeds'.
     """
     return {trial: mean_forecast(each) for trial, each in seed_forecasts(store, study).items()}
 
 
 def seed_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """The same of each seed, (seeds, n). The loss of a trial is the mean of their losses."""
-    return {row.trial: _of_seeds(row) for row in query.forecasts(store, study)}
+    """The same of each seed, (seeds, n) or (seeds, n, outputs). The loss of a trial is the mean of their
+    losses.
+    """
+    outputs = _outputs(store, study)
+    return {row.trial: _of_seeds(row, outputs) for row in query.forecasts(store, study)}
 
 
 def trial_seed_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
-    """Forecasts (seeds, n) of the validation rows by one trial; None if it completed no epoch."""
+    """Those of one trial; None if it completed no epoch."""
     kept = query.forecast(store, study, trial)
-    return None if kept is None else _of_seeds(kept)
+    return None if kept is None else _of_seeds(kept, _outputs(store, study))
 
 
 def mean_forecast(of_seeds: Forecasts) -> Forecasts:
-    """The mean (n,) of forecasts (seeds, n): what a model of these networks forecasts."""
+    """The mean of forecasts over seeds, the first axis: what a model of these networks forecasts."""
     mean: Forecasts = of_seeds.mean(axis=0, dtype=np.float64).astype(np.float32)
     return mean
+
+
+def _outputs(store: Store, study: str) -> int:
+    """How many numbers a forecast on record has: as many as the loss that judges the study needs."""
+    return recorded_loss(query.study(store, study).facts.get("metric")).outputs
 
 
 def validation_rows_row(
@@ -247,9 +265,10 @@ def _packed(values: Forecasts) -> bytes:
     return zlib.compress(values.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
-def _of_seeds(row: tables.Forecast) -> Forecasts:
+def _of_seeds(row: tables.Forecast, outputs: int) -> Forecasts:
     with damaged_if_unreadable("a trial's forecasts on record"):
-        return _unpacked(row.forecasts).reshape(row.seeds, -1)
+        values = _unpacked(row.forecasts)
+        return values.reshape(row.seeds, -1) if outputs == 1 else values.reshape(row.seeds, -1, outputs)
 
 
 def _unpacked(packed: bytes) -> Forecasts:

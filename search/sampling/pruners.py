@@ -10,6 +10,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, PatientPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.schema import StudySection
+from search.sampling.loss_first import loss_first_view
 from search.sampling.tell import silence_optuna_warnings
 from storage.verdicts import Verdict
 
@@ -58,6 +59,10 @@ class MinTrialsHyperbandPruner(HyperbandPruner):
     def __init__(self, min_resource: int, max_resource: int, min_trials: int) -> None:
         super().__init__(min_resource=min_resource, max_resource=max_resource)
         self._min = min_trials
+
+    def _create_bracket_study(self, study: optuna.Study, bracket_id: int) -> optuna.Study:
+        bracket = super()._create_bracket_study(study, bracket_id)
+        return loss_first_view(bracket) if len(study.directions) > 1 else bracket
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether to stop the trial at the rung that it has just reached."""

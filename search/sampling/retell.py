@@ -14,6 +14,8 @@ from search.sampling.optuna_attributes import write_trial_attributes, write_tria
 from search.sampling.tell import CONSTRAINT, TellMessage
 from storage import tables
 
+CONSTRAINT_KEY = f"{_CONSTRAINTS_KEY}:{CONSTRAINT}"
+"""The attribute in which Optuna keeps our constraint."""
 _RUNG = "completed_rung_"
 """The attributes in which Hyperband keeps what a trial reported at a rung."""
 
@@ -34,12 +36,13 @@ def retell(session: Session, study: str, number: int, message: TellMessage, reas
     rungs = (attribute.trial_id == of_trial) & attribute.key.startswith(_RUNG, autoescape=True)
     session.execute(delete(attribute).where(rungs))
     if message.value is not None:
-        value = models.TrialValueModel.value_to_stored_repr(message.value)
-        session.add(
-            models.TrialValueModel(trial_id=of_trial, objective=0, value=value[0], value_type=value[1])
-        )
+        for objective, told in enumerate((message.value, *message.others)):
+            value, kind = models.TrialValueModel.value_to_stored_repr(told)
+            session.add(
+                models.TrialValueModel(trial_id=of_trial, objective=objective, value=value, value_type=kind)
+            )
     if message.constraint is not None:
-        write_trial_attributes(session, of_trial, {f"{_CONSTRAINTS_KEY}:{CONSTRAINT}": message.constraint})
+        write_trial_attributes(session, of_trial, {CONSTRAINT_KEY: message.constraint})
     write_trial_user_attributes(session, of_trial, {"verdict": "suspicious", "reasons": reasons})
     return True
 
@@ -50,7 +53,7 @@ def trials_told_otherwise(session: Session, study: str) -> list[int]:
     violated = (
         select(attribute.trial_id)
         .where(attribute.trial_id == trial.trial_id)
-        .where(attribute.key == f"{_CONSTRAINTS_KEY}:{CONSTRAINT}", attribute.value_json.not_like("-%"))
+        .where(attribute.key == CONSTRAINT_KEY, attribute.value_json.not_like("-%"))
     )
     found = (
         select(trial.number)

@@ -6,11 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from search.config.objectives import SelectionRule
 from search.config.resolved_study import ResolvedStudy, ResolvedTrial
 from search.errors import AnswerIsNo, RequestError
 from search.record.continuation import resolve_from_store
 from search.record.evaluations import configuration_digest, decisive_values
-from search.selection.choice import ChosenTrial, SelectionRule, choose_trials
+from search.selection.choice import ChosenTrial, choose_trials
 from search.selection.export_provenance import export_provenance
 from search.selection.rerun import Rerun, rerun, resolve_configuration
 from search.selection.skill_bound import LowerBound

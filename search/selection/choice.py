@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from search.errors import AnswerIsNo
+from search.config.objectives import LOSS, SelectionRule
+from search.errors import AnswerIsNo, RequestError
+from search.selection.objectives import ParetoFront, front_of, study_objectives
 from search.selection.skill_bound import LowerBound, seed_spread, skill_lower_bound
 from storage import query, tables
 from storage.commands import ballast_command
@@ -18,17 +20,17 @@ if TYPE_CHECKING:
 
     from search.record.validation_rows import ValidationRows
 
-SelectionRule = Literal["robust", "value"]
-
 
 @dataclass(frozen=True)
 class ChoiceReason:
     """The rule by which a trial was chosen, and the reason in one sentence."""
 
-    by: Literal["robust", "value", "trial"]
+    by: SelectionRule | Literal["trial"]
     sentence: str
     bound: LowerBound | None = None
     """The lower bound of its configuration's skill; None if it is not known."""
+    front: ParetoFront | None = None
+    """The Pareto front that it was chosen from; None if it was chosen by another rule."""
 
 
 ASKED_BY_NUMBER = ChoiceReason("trial", "asked for by its number")
@@ -82,8 +84,13 @@ def choose_trials(store: Store, name: str, top: int = 1, by: SelectionRule = "ro
     """The `top` best accepted trials, best first; AnswerIsNo if there are fewer.
 
     `robust` ranks configurations by the lower bound of their skill, and takes the median trial of each. If a
-    bound cannot be computed for all of them, trials are ranked by value, and the sentence says why.
+    bound cannot be computed for all of them, trials are ranked by value, and the sentence says why. `knee`
+    and the name of an objective choose from the Pareto front of a study of several objectives; `loss` is
+    `value` if that is the only one. Raises RequestError for an objective that the study does not have, and
+    for more than one trial of a front.
     """
+    if by not in ("robust", "value"):
+        return choose_from_front(store, name, top, by)
     lowest = best_trials(store, name, top)
     if by == "value":
         return _by_value(lowest)
@@ -92,6 +99,27 @@ def choose_trials(store: Store, name: str, top: int = 1, by: SelectionRule = "ro
         return _by_value(lowest, f", and not the highest lower bound of skill, as {configurations}")
     _require(len(configurations), "accepted configurations", name, top)
     return rank_by_bound(configurations, top)
+
+
+def choose_from_front(store: Store, name: str, top: int, by: SelectionRule) -> list[ChosenTrial]:
+    """The trial at the knee of the Pareto front, or the one that is the lowest in an objective."""
+    names = study_objectives(query.study(store, name))
+    if by == LOSS and len(names) == 1:
+        return _by_value(best_trials(store, name, top))
+    if by not in (("knee", *names) if len(names) > 1 else names):
+        has = f"minimises {', '.join(names)}" if len(names) > 1 else "has one objective, its loss,"
+        rules = ["robust", *(["knee"] if len(names) > 1 else []), *names]
+        raise RequestError(f"study {name!r} {has} and has no rule {by}; give --by {', '.join(rules)}")
+    if top > 1:
+        raise RequestError(f"--by {by} chooses one trial of the front; leave out --top {top}")
+    _require(len(best_trials(store, name, 1)), "accepted trials", name, 1)
+    front = front_of(names, query.trials(store, name, Verdict.ACCEPTED))
+    _require(len(front.trials), "accepted trials with all objectives", name, 1)
+    trial = front.knee if by == "knee" else front.lowest(by)
+    what = "is the knee" if by == "knee" else f"has the lowest {by}"
+    count = "is the only trial" if len(front.trials) == 1 else f"{what} of the {len(front.trials)} trials"
+    sentence = f"trial {trial.number} {count} on the Pareto front of {', '.join(names)} ({front.text(trial)})"
+    return [ChosenTrial(trial, ChoiceReason(by, sentence, front=front))]
 
 
 def configurations_with_bounds(store: Store, name: str) -> list[ConfigurationTrials] | str:

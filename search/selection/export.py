@@ -153,6 +153,7 @@ def _provenance(
         "trial": trial.number,
         "chosen_by": why.by,
         "lower_bound": None if why.bound is None else asdict(why.bound),
+        **_objectives(trial, why),
         "seed": trial.seed,
         "value": trial.value,
         "skill": trial.skill,
@@ -176,6 +177,12 @@ def _provenance(
         ],
         "overrides": {key: notable for key, stack in layers.items() if (notable := _notable_layers(stack))},
     }
+
+
+def _objectives(trial: tables.Trial, why: ChoiceReason) -> dict[str, Any]:
+    """The trial's objectives, and the front that it was chosen from; nothing for a study of one objective."""
+    values = {} if trial.objectives is None else {"objectives": trial.objectives}
+    return values if why.front is None else {**values, "pareto": why.front.to_json()}
 
 
 def _notable_layers(stack: list[tables.SettingRow]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from search.selection.summary import Summary
 from storage import evaluations
 from storage.engine import Store
 from trainer.inference.forecast_intervals import in_own_unit
+from trainer.losses import point_forecast
 
 if TYPE_CHECKING:
     from search.selection.trained_candidate import TrainedCandidate
@@ -26,10 +27,10 @@ def tested_forecasts(
 ) -> ScoredForecasts | None:
     """The test rows of a candidate, as `verify` keeps them; None if the guard stopped every seed.
 
-    `baseline` and `rival` are the names of the strongest ones on these rows and their standardised forecasts
-    (rows,); `bounds` are in the target's own unit.
+    `baseline` and `rival` are the names of the strongest ones on these rows and their standardised forecasts,
+    as the candidate's loss judges them; `bounds` are in the target's own unit.
     """
-    told, data, rows = trained.forecasts, trained.data, trained.data.test
+    told, data, rows = trained.point_forecasts, trained.data, trained.data.test
     if not told:
         return None
     return ScoredForecasts(
@@ -43,10 +44,10 @@ def tested_forecasts(
         times=data.times[rows],
         target=in_own_unit(data, rows, trained.target),
         forecast=in_own_unit(data, rows, np.mean(told, axis=0)),
-        baseline=in_own_unit(data, rows, baseline[1]),
+        baseline=in_own_unit(data, rows, point_forecast(baseline[1], trained.loss)),
         loss=np.mean(trained.row_losses_by_seed(), axis=0),
         baseline_loss=trained.loss.value(baseline[1], trained.target),
-        rival=None if rival is None else in_own_unit(data, rows, rival[1]),
+        rival=None if rival is None else in_own_unit(data, rows, point_forecast(rival[1], trained.loss)),
         rival_loss=None if rival is None else trained.loss.value(rival[1], trained.target),
         offsets=None if data.offsets is None else data.offsets[rows],
         series=trained.series if data.series_names else None,

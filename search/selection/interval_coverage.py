@@ -22,6 +22,7 @@ from trainer.inference.forecast_intervals import (
     in_own_unit,
 )
 from trainer.inference.gru_forward import Network, forecast_rows, network_of
+from trainer.losses import point_forecast
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class IntervalCoverage:
         return {
             "source": self.intervals.source,
             "residuals": self.intervals.pooled.rows,
+            "quantiles": sorted(self.intervals.levels_of_quantiles),
             "scaled": self.intervals.smallest_scale is not None,
             "horizon": self.horizon,
             "levels": [asdict(each) for each in self.levels],
@@ -62,14 +64,15 @@ def interval_coverage(trained: TrainedCandidate) -> IntervalCoverage | None:
     if found is None or not trained.forecasts:
         return None
     networks = [network_of(each.weights) for each in trained.refits if each.weights is not None]
-    config = trained.candidate.trial.config.data
-    intervals = model_intervals(config, found, "trial", data, networks)
-    forecast = in_own_unit(data, data.test, np.mean(trained.forecasts, axis=0))
+    config = trained.candidate.trial.config
+    intervals = model_intervals(config.data, found, "trial", data, networks, config.loss)
+    told = in_own_unit(data, data.test, np.mean(trained.forecasts, axis=0))
+    forecast, quantiles = point_forecast(told, trained.loss), told if told.ndim > 1 else None
     target = in_own_unit(data, data.test, trained.target)
     numbers = trained.series.tolist() if data.series_names else []
     names = [data.series_names[number] for number in numbers]
     sizes = _error_sizes(trained, intervals, forecast, networks)
-    bounds = intervals.bounds(forecast, names, sizes, CALIBRATION_LEVELS)
+    bounds = intervals.bounds(forecast, names, sizes, CALIBRATION_LEVELS, quantiles)
     inside = {
         level: (bounds[f"lower_{level}"] <= target) & (target <= bounds[f"upper_{level}"])
         for level in CALIBRATION_LEVELS
@@ -108,7 +111,8 @@ def _error_sizes(
         [_rows_before(data, span) for span in series_spans(data.series_starts, len(data.target))]
     )
     rows = np.concatenate([earlier, data.test])
-    known = in_own_unit(data, earlier, forecast_rows(networks, data.features, data.seq_len, earlier))
+    before = forecast_rows(networks, data.features, data.seq_len, earlier)
+    known = in_own_unit(data, earlier, point_forecast(before, trained.candidate.trial.config.loss))
     forecasts = np.concatenate([known, forecast])
     target = in_own_unit(data, np.arange(len(data.target)), data.target)
     errors = absolute_errors(target, None, rows, forecasts)

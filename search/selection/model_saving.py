@@ -77,7 +77,8 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
         machine=machine_facts(),
     )
     found, networks = trained_forecasts(outcome), list(map(network_of, weights))
-    intervals = model_intervals(outcome.config.data, found, "training", data, networks)
+    config = outcome.config
+    intervals = model_intervals(config.data, found, "training", data, networks, config.loss)
     save_model(
         folder, outcome.config, data, outcome.table, weights, provenance, intervals=intervals, onnx=onnx
     )

@@ -16,7 +16,7 @@ from storage.engine import Store
 from trainer.inference.forecast_intervals import in_own_unit
 from trainer.losses import mean_loss
 from trainer.rivals.baselines import baseline_forecasts
-from trainer.rivals.effective_rows import effective_rows
+from trainer.rivals.effective_rows import least_effective_rows
 from trainer.rivals.skill import EffectiveRows
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def verified_panel(
     """Of the test rows; `losses` and `reference_losses` are (rows,). None for a single series, or if the
     guard stopped every seed.
     """
-    data, told = trained.data, trained.forecasts
+    data, told = trained.data, trained.point_forecasts
     if len(data.series_starts) == 1 or not told:
         return None
     times, series = data.times[data.test], trained.series
@@ -69,7 +69,7 @@ def verified_panel(
         own = [in_own_unit(data, data.test, values) for values in (np.mean(told, axis=0), trained.target)]
         across = cross_section(times, series, *own, horizon=trained.moments.horizon)
     return PanelResult(
-        rows=effective_rows(loss.gradient(naive, target), times, series, data.horizon),
+        rows=least_effective_rows(loss.gradient(naive, target), times, series, data.horizon),
         skill=panel_skill(times, series, names, losses, reference_losses, reference),
         cross_section=across,
     )
@@ -90,13 +90,10 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
     distinct, first = rows.distinct_rows, rows.distinct_rows.first
     times, series, across = rows.times[first], rows.series[first], None
     if rows.kind == "return":
-        own = [
-            distinct.means(values * rows.unit_std + rows.unit_mean)
-            for values in (mean_forecast(told).astype(float), rows.target)
-        ]
+        own = [distinct.means(rows.own_unit(values)) for values in (mean_forecast(told), rows.target)]
         across = cross_section(times, series, *own, horizon=distinct.moments.horizon)
     return PanelResult(
-        rows=effective_rows(
+        rows=least_effective_rows(
             rows.loss.gradient(rows.baselines[rows.baseline], rows.target),
             rows.times,
             rows.series,

@@ -71,9 +71,11 @@ class Refit:
     @cached_property
     def intervals(self) -> ForecastIntervals | None:
         """What the bounds of its forecasts are computed from; None if there are no validation forecasts."""
-        found, config = self.candidate.validated, self.candidate.trial.config.data
+        found, config = self.candidate.validated, self.candidate.trial.config
         networks = [network_of(each.weights) for each in self.finished if each.weights is not None]
-        return None if found is None else model_intervals(config, found, "trial", self.data, networks)
+        if found is None:
+            return None
+        return model_intervals(config.data, found, "trial", self.data, networks, config.loss)
 
     def to_json(self) -> dict[str, Any]:
         """The shape of `refit --json`, without `saved`."""

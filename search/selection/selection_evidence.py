@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from search.record.validation_rows import (
     Floats,
@@ -174,9 +175,9 @@ def _overfitting(losses: Floats) -> BacktestOverfitting | None:
         return None
 
 
-def _in_target_unit(rows: ValidationRows, values: Floats) -> Floats:
-    """Standardised values (n,) of all rows, in the target's unit, by distinct row (r,)."""
-    return rows.distinct_rows.means(values * rows.unit_std + rows.unit_mean)
+def _in_target_unit(rows: ValidationRows, values: npt.NDArray[np.floating]) -> Floats:
+    """Standardised targets or forecasts of all rows, in the target's unit, by distinct row (r,)."""
+    return rows.distinct_rows.means(rows.own_unit(values))
 
 
 def _timing(
@@ -185,7 +186,7 @@ def _timing(
     if rows.kind != "return":
         return None
     target = _in_target_unit(rows, rows.target)
-    positions = np.sign(np.stack([_in_target_unit(rows, each.astype(float)) for each in by_trial], axis=1))
+    positions = np.sign(np.stack([_in_target_unit(rows, each) for each in by_trial], axis=1))
     benchmarks = {
         LONG_ONLY: np.ones(len(target)),
         TRAIN_MEAN_SIGN: np.sign(rows.distinct_rows.means(rows.unit_mean)),
@@ -202,9 +203,7 @@ def _sharpe(rows: ValidationRows, by_trial: Sequence[Forecasts], best: int) -> D
     if rows.kind != "return":
         return None
     target, moments = _in_target_unit(rows, rows.target), rows.distinct_rows.moments
-    earned = [
-        moments.means(sign_returns(_in_target_unit(rows, each.astype(float)), target)) for each in by_trial
-    ]
+    earned = [moments.means(sign_returns(_in_target_unit(rows, each), target)) for each in by_trial]
     returns = [each[:: moments.horizon] for each in earned]
     try:
         return deflated_sharpe(returns[best], np.array([sharpe_ratio(each) for each in returns]))

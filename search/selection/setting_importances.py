@@ -8,44 +8,29 @@ settings that matter only together, and it tells of the values that were tried, 
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from search.config.conditions import why_idle
 from search.config.space import Dimension, only_value, to_distributions
+from search.record.setting_facts import (
+    FEWEST_TRIALS,
+    LEVEL,
+    SettingImportance,
+    SettingImportances,
+)
 from storage import tables
 from storage.verdicts import Verdict
 
-FEWEST_TRIALS = 20
-"""With fewer trials the best tenth is a single one, which has no density."""
 MOST_TRIALS = 1_000
 """Of more trials every n-th is used: the shares change no more, and the page must not take long."""
 SHUFFLES = 19
 """A setting without effect is above all of so many shuffles with probability 1 / 20."""
+RESAMPLES = 40
+"""Bootstrap samples of the trials, for the interval of each share (Efron 1979); each costs one evaluation."""
 _TOP = 0.1
 _SCORED = (Verdict.ACCEPTED, Verdict.UNPROMISING)
-
-
-@dataclass(frozen=True)
-class SettingImportance:
-    """`share` is Optuna's importance, of which all settings together have 1; `luck` is the highest one that
-    the setting gets, on the same scale, if the losses are shuffled among the trials.
-    """
-
-    key: str
-    share: float
-    luck: float
-
-
-@dataclass(frozen=True)
-class SettingImportances:
-    """The settings by importance, the highest first, from `trials` of which `top` are the best tenth."""
-
-    settings: tuple[SettingImportance, ...]
-    trials: int
-    top: int
 
 
 def scored_trials(trials: Sequence[tables.Trial]) -> list[tables.Trial]:
@@ -84,11 +69,22 @@ def setting_importances(
         return None
     random = np.random.default_rng(0)
     shuffled = [evaluate(random.permutation(losses)) for _ in range(SHUFFLES)]
+    resampled = [evaluate(losses, random.integers(len(known), size=len(known))) for _ in range(RESAMPLES)]
     settings = [
-        SettingImportance(key, found[key] / total, max(each[key] for each in shuffled) / total)
+        SettingImportance(
+            key, found[key] / total, *_interval(resampled, key), max(each[key] for each in shuffled) / total
+        )
         for key in sorted(found, key=lambda key: (-found[key], key))
     ]
     return SettingImportances(tuple(settings), len(known), top)
+
+
+def _interval(resampled: Sequence[Mapping[str, float]], key: str) -> tuple[float, float]:
+    """The quantiles of a setting's share over resamples; a sample that tells nothing apart counts as 0."""
+    shares = [each[key] / total if (total := sum(each.values())) > 0 else 0.0 for each in resampled]
+    outside = (100 - LEVEL) / 200
+    low, high = np.quantile(shares, [outside, 1 - outside])
+    return float(low), float(high)
 
 
 def _is_in(params: Mapping[str, Any], key: str, dimension: Dimension) -> bool:
@@ -96,8 +92,8 @@ def _is_in(params: Mapping[str, Any], key: str, dimension: Dimension) -> bool:
 
 
 def _evaluator(trials: Sequence[tables.Trial], space: Mapping[str, Dimension]) -> Any:
-    """A function of losses (trials,) that returns Optuna's importance of each setting, not divided by their
-    sum.
+    """A function of losses (trials,), and of the indices of a sample of the trials if not of all. It returns
+    Optuna's importance of each setting, not divided by their sum.
     """
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator
@@ -121,9 +117,14 @@ def _evaluator(trials: Sequence[tables.Trial], space: Mapping[str, Dimension]) -
     evaluator = PedAnovaImportanceEvaluator(target_quantile=_TOP)
     tried = [key for key in space if any(key in trial.params for trial in trials)]
 
-    def evaluate(losses: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
+    def evaluate(
+        losses: np.ndarray[Any, np.dtype[np.float64]], chosen: Sequence[int] | None = None
+    ) -> dict[str, float]:
         for trial, loss in zip(kept, losses.tolist(), strict=True):
             trial.value = loss
+        drawn = kept if chosen is None else [kept[index] for index in chosen]
+        # A trial may be drawn several times, which no study of Optuna's can hold.
+        setattr(study, "get_trials", lambda *arguments, **named: drawn)  # noqa: B010
         with warnings.catch_warnings():  # of settings that few trials have
             warnings.simplefilter("ignore", UserWarning)
             return evaluator.evaluate(study, tried)

@@ -10,9 +10,11 @@ from typing import Any
 
 from search.record.effective_rows import recorded_effective_rows, recorded_noise_floor
 from search.record.rival_facts import FittedRival, recorded_rival_losses, strongest_rival
+from search.record.setting_facts import SettingFacts, recorded_setting_facts
 from search.record.verification_answer import HOLDS, VerificationAnswer, newest_verification
 from search.record.voided_trials import void_to_json, voided_sentence
 from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
+from search.selection.objectives import ParetoFront, study_front
 from storage import query, tables, voids
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -53,6 +55,8 @@ class Summary:
     """The losses of the best trial's seeds; empty for one seed."""
     voided: Sequence[tables.VoidRow] = ()
     """The trials that somebody has voided, by number."""
+    front: ParetoFront | None = None
+    """The Pareto front of a study of several objectives."""
 
     def __repr__(self) -> str:
         return f"<Summary of study {self.study.name!r}: {self.sentence()}>"
@@ -107,6 +111,11 @@ class Summary:
         if self.best is None or self.rival is None:
             return None
         return self.rival.skill_of(self.best.value)
+
+    @property
+    def learned(self) -> SettingFacts | None:
+        """What the trials said about the settings when a run ended last."""
+        return recorded_setting_facts(self.study.facts, None if self.best is None else self.best.number)
 
     @property
     def above_floor(self) -> bool:
@@ -205,7 +214,9 @@ class Summary:
             "leak_warnings": self.warnings,
             "best_seed_losses": list(self.best_seed_losses),
             "voided": [void_to_json(void) for void in self.voided],
+            "settings": None if self.learned is None else self.learned.to_json(),
             "effective_rows": None if self.effective_rows is None else self.effective_rows.to_json(),
+            "pareto": None if self.front is None else self.front.to_json(),
         }
 
 
@@ -224,6 +235,7 @@ def summarise(store: Store, name: str) -> Summary:
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),
         verified=newest_verification(store, name),
+        front=study_front(store, study),
         best_seed_losses=tuple(losses for each in of_seeds.values() for losses in each),
         voided=voids.voids(store, name),
     )

@@ -16,7 +16,7 @@ from search.verdict import settings_not_applied
 from trainer.data.arrays import Rows
 from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset, prepare_refit
-from trainer.losses import Loss
+from trainer.losses import Loss, judged_forecasts, point_forecast
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.training.result import Outcome, RefitResult
 
@@ -65,8 +65,20 @@ class TrainedCandidate:
 
     @property
     def forecasts(self) -> list[Floats]:
-        """The forecasts (rows,) of each seed whose training the guard did not stop."""
-        return [refit.forecasts.astype(np.float64) for refit in self.refits if refit.forecasts is not None]
+        """The forecasts of each seed whose training the guard did not stop, as `loss` judges them: (rows,) or
+        (rows, outputs).
+        """
+        trained_by = self.candidate.trial.config.loss
+        return [
+            judged_forecasts(refit.forecasts.astype(np.float64), trained_by, self.loss)
+            for refit in self.refits
+            if refit.forecasts is not None
+        ]
+
+    @property
+    def point_forecasts(self) -> list[Floats]:
+        """The same in one number each, (rows,)."""
+        return [point_forecast(each, self.loss) for each in self.forecasts]
 
     def row_losses_by_seed(self) -> list[Floats]:
         """The losses (rows,) of each of these seeds."""

@@ -36,6 +36,10 @@ class SortableTrial(Protocol):
         """Its validation loss; None before its first epoch."""
 
     @property
+    def objectives(self) -> dict[str, Any] | None:
+        """The values of several objectives by name; None for a study of one."""
+
+    @property
     def params(self) -> dict[str, Any]:
         """Its searched settings."""
 
@@ -48,9 +52,10 @@ def ordered_trials(
 ) -> list[_Trial]:
     """The trials in order of `sort`; with `best`, only so many accepted ones, those of the lowest loss.
 
-    `sort` is `loss`, `skill`, `number`, `seconds`, `epochs`, or a searched setting by its key or the end of
-    it. Low values come first, of `skill` high ones, and trials without a value last; numbers come before
-    text. None: in order of numbers, the `best` in order of loss. Raises RequestError for another `sort`.
+    `sort` is `loss`, `skill`, `number`, `seconds`, `epochs`, an objective, or a searched setting by its key
+    or the end of it. Low values come first, of `skill` high ones, and trials without a value last; numbers
+    come before text. None: in order of numbers, the `best` in order of loss. Raises RequestError for another
+    `sort`.
     """
     chosen = sorted(trials, key=lambda trial: trial.number)
     if best is not None:
@@ -60,6 +65,8 @@ def ordered_trials(
         return chosen
     if sort in _FIELDS:
         values = {trial.number: getattr(trial, _FIELDS[sort]) for trial in chosen}
+    elif any(sort in (trial.objectives or {}) for trial in trials):
+        values = {trial.number: (trial.objectives or {}).get(sort) for trial in chosen}
     else:
         setting = _searched_setting(trials, sort)
         values = {trial.number: trial.params.get(setting) for trial in chosen}

@@ -16,6 +16,7 @@ from search.selection.statistics.panel_skill import PanelSkill, panel_skill
 from search.selection.trained_candidate import TrainedCandidate
 from trainer.data.moments import moments_of
 from trainer.inference.gru_forward import forecast_rows, network_of
+from trainer.losses import judged_forecasts
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import rival_forecasts
 
@@ -63,7 +64,13 @@ def score_unseen_series(trained: TrainedCandidate, level: float) -> UnseenSeries
     if not len(rows) or not weights:
         return None
     target = data.target[rows].astype(np.float64)
-    told = [forecast_rows([network_of(each)], data.features, data.seq_len, rows) for each in weights]
+    trained_by = trained.candidate.trial.config.loss
+    told = [
+        judged_forecasts(
+            forecast_rows([network_of(each)], data.features, data.seq_len, rows), trained_by, loss
+        )
+        for each in weights
+    ]
     losses: Floats = np.mean([loss.value(each, target) for each in told], axis=0)
     known = {
         **baseline_forecasts(data, rows, loss),

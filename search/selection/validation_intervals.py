@@ -19,6 +19,8 @@ from trainer.inference.forecast_intervals import (
     measure_intervals,
 )
 from trainer.inference.gru_forward import Network, forecast_rows
+from trainer.inference.quantile_intervals import QuantileForecasts
+from trainer.losses import Loss, point_forecast
 
 _FEWEST, _MOST = 100, 10_000
 """Fewest and most rows that the errors of seen rows are measured on."""
@@ -28,7 +30,7 @@ def trained_forecasts(outcome: Rerun) -> ValidationForecasts:
     """Of a training that was accepted: the validation rows of all its folds, each forecast by the network of
     its fold.
     """
-    return ValidationForecasts.of_folds(outcome.record.folds, outcome.result.forecasts)
+    return ValidationForecasts.of_folds(outcome.record.folds, outcome.result.forecasts, outcome.metric)
 
 
 def recorded_forecasts(store: Store, study: str, trial: int) -> ValidationForecasts | None:
@@ -36,12 +38,15 @@ def recorded_forecasts(store: Store, study: str, trial: int) -> ValidationForeca
     rows, told = validation_rows(store, study), trial_seed_forecasts(store, study, trial)
     if rows is None or told is None:
         return None
+    forecasts = mean_forecast(told)
+    every = forecasts * rows.beside(rows.unit_std, forecasts) + rows.beside(rows.unit_mean, forecasts)
     return ValidationForecasts(
-        forecasts=mean_forecast(told).astype(np.float64) * rows.unit_std + rows.unit_mean,
-        targets=rows.target * rows.unit_std + rows.unit_mean,
+        forecasts=rows.own_unit(forecasts),
+        targets=rows.own_unit(rows.target),
         series=np.zeros(len(rows.target), np.int64) if rows.series is None else rows.series,
         times=rows.times,
         names=rows.series_names,
+        quantiles=QuantileForecasts.of(rows.loss, every),
     )
 
 
@@ -51,9 +56,10 @@ def model_intervals(
     source: ResidualSource,
     data: Dataset,
     networks: Sequence[Network],
+    loss: Loss,
 ) -> ForecastIntervals:
-    """The intervals of a model of `networks` that were trained on `data`, from the validation forecasts of
-    its configuration.
+    """The intervals of a model of `networks` that were trained on `data` by `loss`, from the validation
+    forecasts of its configuration.
 
     Networks err less on rows that they were trained on. How much less is measured on the validation rows that
     they have seen since, against the forecasts of the networks that had not.
@@ -61,12 +67,16 @@ def model_intervals(
     measured = measure_intervals(config, found, source)
     if measured.recent is None:
         return measured
-    seen = _seen_errors(measured, found, data, networks)
+    seen = _seen_errors(measured, found, data, networks, loss)
     return measured.model_copy(update={"recent": measured.recent.model_copy(update={"seen": seen})})
 
 
 def _seen_errors(
-    measured: ForecastIntervals, found: ValidationForecasts, data: Dataset, networks: Sequence[Network]
+    measured: ForecastIntervals,
+    found: ValidationForecasts,
+    data: Dataset,
+    networks: Sequence[Network],
+    loss: Loss,
 ) -> float:
     """The mean error of `networks` on validation rows that they were trained on, as a share of that of
     `found` on the same rows; at most 1, and 1 if there are too few such rows.
@@ -77,7 +87,8 @@ def _seen_errors(
     if len(shared) < _FEWEST:
         return 1.0
     at = rows[shared]
-    own = in_own_unit(data, at, forecast_rows(networks, data.features, data.seq_len, at))
+    told = point_forecast(forecast_rows(networks, data.features, data.seq_len, at), loss)
+    own = in_own_unit(data, at, told)
     sizes = [
         float(np.mean(np.abs(found.targets[shared] - each) / measured.scale(each)))
         for each in (own, found.forecasts[shared])

@@ -7,6 +7,7 @@ file ──► candidates ──► train with fresh seeds on train + validation
 from collections.abc import Sequence
 from pathlib import Path
 
+from search.config.objectives import SelectionRule
 from search.data.study_data import load_study_data
 from search.record.evaluations import (
     ScoredRows,
@@ -25,7 +26,6 @@ from search.selection.candidates import (
     other_candidates,
     require_unedited,
 )
-from search.selection.choice import SelectionRule
 from search.selection.export_provenance import changes_since_export, export_provenance
 from search.selection.leak_warnings import leak_warnings
 from search.selection.selection_evidence import SelectionEvidence, study_evidence

@@ -25,9 +25,11 @@ from search.selection.trained_candidate import (
 from storage import query
 from storage.engine import Store
 from trainer.config import DataConfig
+from trainer.data.arrays import Floats
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare_refit
 from trainer.inference.forecast_intervals import in_own_unit
+from trainer.losses import point_forecast
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.skill import skill
@@ -49,12 +51,15 @@ def forecast_block(
     study: str,
     last: np.datetime64,
     until: str | None,
+    *,
     seeds: int,
+    began: float,
     progress: VerificationCallbacks,
 ) -> BlockForecast:
     """Forecast the rows of the block behind the rows of `study`, up to the time `last` (naive UTC).
 
-    `until` is the `data.until` of the whole walk-forward. If no trial of the study was accepted, or the guard
+    `until` is the `data.until` of the whole walk-forward, `began` when this process began with the block, as
+    `time.monotonic` tells it. If no trial of the study was accepted, or the guard
     stops more than half of the seeds, the naive forecast that was best on the study's validation rows stands
     in: that is what a user would have been left with. Raises VerificationInterrupted if it was stopped.
     """
@@ -80,6 +85,7 @@ def forecast_block(
             "seconds": {
                 "trials": query.trial_seconds(store, study),
                 "refits": time.monotonic() - started,
+                "wall": time.monotonic() - began,
             },
         },
         rows,
@@ -128,17 +134,21 @@ def _rows(summary: Summary, data: Dataset, trained: TrainedCandidate | None) -> 
     rivals = rival_forecasts(data, rows, summary.metric)
     mine = [naive[summary.baseline]] if trained is None else trained.forecasts
     tested = None if trained is None or len(rows) < _MIN_BOUND_ROWS else interval_coverage(trained)
+
+    def own_unit(forecasts: Mapping[str, Floats]) -> dict[str, Floats]:
+        return {name: in_own_unit(data, rows, point_forecast(each, loss)) for name, each in forecasts.items()}
+
     return WalkForwardRows(
         horizon=data.horizon,
         kind=data.kind,
         seeds=len(mine),
         times=data.times[rows],
         target=in_own_unit(data, rows, target),
-        forecast=in_own_unit(data, rows, np.mean(mine, axis=0)),
+        forecast=in_own_unit(data, rows, point_forecast(np.mean(mine, axis=0), loss)),
         loss=np.mean([loss.value(each, target) for each in mine], axis=0),
-        naive={name: in_own_unit(data, rows, each) for name, each in naive.items()},
+        naive=own_unit(naive),
         naive_losses={name: loss.value(each, target) for name, each in naive.items()},
-        rivals={name: in_own_unit(data, rows, each) for name, each in rivals.forecasts.items()},
+        rivals=own_unit(rivals.forecasts),
         rival_losses=rivals.row_losses(target, loss),
         series=data.series_numbers[rows],
         blocks=np.zeros(len(rows), np.int64),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from search.record.continuation import recorded_value
 from search.record.evaluations import configuration_digest
 from search.record.searched_rows import EarlierSearch, effective_configurations
 from search.record.validation_rows import Floats
@@ -29,7 +30,8 @@ from search.selection.statistics.interval import SkillInterval, skill_interval
 from search.selection.statistics.rival_comparison import RivalComparison, compare_with_strongest_rival
 from search.selection.statistics.stationary_bootstrap import min_interval_rows
 from search.selection.verification_report import rival_to_json
-from storage import walk_forwards
+from search.text import duration
+from storage import query, walk_forwards
 from storage.engine import Store
 from trainer.rivals.skill import skill
 
@@ -73,6 +75,8 @@ class WalkForwardRecord:
     blocks: tuple[BlockResult, ...]
     rows: WalkForwardRows | None = field(repr=False)
     """Those of all finished blocks; None before the first is finished."""
+    zone: str | None = None
+    """The `data.timezone` of the study."""
     number: int = 1
     """Which configuration these rows judge, counted from 1."""
     searches: tuple[EarlierSearch, ...] = ()
@@ -250,6 +254,35 @@ class WalkForwardRecord:
         keys = dict.fromkeys(key for block in self.blocks for key in block.settings)
         return {key: [block.settings.get(key) for block in self.blocks] for key in keys}
 
+    def cost(self) -> str:
+        """What the finished blocks took, in one sentence; empty before the first."""
+        seconds = [block.result["seconds"] for block in self.finished if block.result is not None]
+        if not seconds:
+            return ""
+        trials, refits, whole = (sum(each[part] for each in seconds) for part in ("trials", "refits", "wall"))
+        by_clock = duration(whole / len(seconds))
+        return (
+            f"{len(seconds)} of {len(self.blocks)} blocks took {duration(trials)} of trials and "
+            f"{duration(refits)} of refits and forecasts; by the clock {by_clock} a block."
+        )
+
+    def strictness(self) -> str:
+        """How often the rows were used before, and the confidence asked for; empty if they were not."""
+        if self.number == 1 and not self.searches:
+            return ""
+        names = ", ".join(search.study for search in self.searches)
+        searched = f", and studies had searched on some of them before ({names})" if names else ""
+        return (
+            f"These rows judge configuration number {self.number}{searched}: the confidence asked for is "
+            f"{100 * self.level:.4g} %."
+        )
+
+    def notes(self) -> list[str]:
+        """What is said besides the answer: rivals, the use of the rows, cost."""
+        rival = self.strongest_rival
+        against = "" if rival is None else f"Strongest rival: {rival.verdict}: {rival.reason}."
+        return [each for each in (against, self.strictness(), self.cost()) if each]
+
     def sentence(self) -> str:
         """The answer in one sentence, and how far the walk-forward has come."""
         if self.rows is None:
@@ -328,6 +361,7 @@ def read_record(store: Store, name: str) -> WalkForwardRecord:
             for position, block in enumerate(plan["blocks"])
         ),
         rows=stitched(parts) if parts else None,
+        zone=recorded_value("data.timezone", query.setting_layers(store, found.blocks[0].study)),
         number=report.get("look", 1),
         searches=tuple(map(EarlierSearch.from_json, report.get("searched_by", ()))),
     )

@@ -1,19 +1,21 @@
 """One study in the record and in Optuna: this module begins and concludes a trial in both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from search.config.objectives import LOSS_ALONE, OBJECTIVES
 from search.config.schema import SamplerName
 from search.machine import machine_facts
 from search.record import row_mapping
 from search.record.continuation import recorded_value
 from search.sampling.configuration_ordinals import configuration_ordinal
+from search.sampling.loss_first import load_optuna_study
 from search.sampling.retry import enqueue_retry, retry_origin, should_retry
-from search.sampling.tell import tell, tell_message, worst_honest_loss
+from search.sampling.tell import OtherObjectives, tell, tell_message, worst_honest_loss, worst_of_each
 from search.seeds import trial_seed
 from search.store_files import StudyFiles, study_files
 from search.verdict import Judgement
@@ -32,6 +34,7 @@ class StudyRules:
     seed: int
     naive_loss: float
     """Loss of forecasting the training mean: a larger honest loss is of no use to a sampler."""
+    objectives: Sequence[str] = LOSS_ALONE
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,11 @@ def open_backend(store: Store, storage: BaseStorage, name: str) -> StudyBackend:
         retries=recorded_value("study.retries", layers),
         seed=row.seed,
         naive_loss=row.facts["baselines"]["train_mean"],
+        objectives=tuple(recorded_value(OBJECTIVES, layers)),
     )
     files = study_files(store.url, recorded_value("storage.files", layers), name)
     publisher = TrialPublisher(store, files) if recorded_value("tracking.dashboard", layers) else None
-    return StudyBackend(store, optuna.load_study(study_name=name, storage=storage), rules, files, publisher)
+    return StudyBackend(store, load_optuna_study(name, storage), rules, files, publisher)
 
 
 def begin_trial(
@@ -112,11 +116,13 @@ def conclude_trial(
     skill: float | None = None,
     *,
     best: EpochReport | tables.Epoch | None = None,
+    objectives: Mapping[str, float | None] | None = None,
 ) -> None:
     """Tell Optuna what the record holds, and queue the parameters again if the verdict asks for it.
 
-    `best` is the trial's best epoch: of several folds or seeds the loss of each is told. A worker may have
-    died in the middle of this: what it did already is not done twice.
+    `best` is the trial's best epoch: of several folds or seeds the loss of each is told. `objectives` are the
+    values on record for a study of several. A worker may have died in the middle of this: what it did already
+    is not done twice.
     """
     rules = backend.rules
     trial.set_user_attr("verdict", str(judgement.verdict))
@@ -137,11 +143,26 @@ def conclude_trial(
         value,
         sampler=rules.sampler,
         worst_honest=lambda: worst_honest_loss(_honest_losses(backend), rules.naive_loss),
+        others=_other_objectives(backend, objectives or {}),
     )
     tell(backend.optuna, trial, message)
 
 
 def _honest_losses(backend: StudyBackend) -> list[float | None]:
-    """The values of the trials that violate no constraint, as Optuna was told."""
+    """The losses of the trials that violate no constraint, as Optuna was told."""
+    return [values[0] for values in _honest_values(backend)]
+
+
+def _honest_values(backend: StudyBackend) -> list[list[float]]:
+    """The values of the trials that violate no constraint, as Optuna was told: of each objective one."""
     ended = backend.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    return [trial.value for trial in ended if not any(c > 0 for c in trial.constraints.values())]
+    honest = (trial for trial in ended if not any(c > 0 for c in trial.constraints.values()))
+    return [trial.values for trial in honest if trial.values]
+
+
+def _other_objectives(backend: StudyBackend, objectives: Mapping[str, float | None]) -> OtherObjectives:
+    """The objectives after the loss, in the order of the study."""
+    measured = [objectives.get(name) for name in backend.rules.objectives[1:]]
+    return OtherObjectives(
+        measured, lambda: worst_of_each(measured, [values[1:] for values in _honest_values(backend)])
+    )

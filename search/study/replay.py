@@ -5,33 +5,33 @@ its sampler saw, which is on record. Nothing is trained and nothing is written.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from functools import partial
+from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.samplers import RandomSampler
-from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from search.config.resolved_study import ResolvedStudy
 from search.config.schema import SamplerName
-from search.config.space import to_distributions
 from search.machine import machine_facts
 from search.process_identity import WORKER
 from search.record.continuation import resolve_from_store
-from search.sampling.ask import draw
+from search.sampling.loss_first import load_optuna_study
 from search.sampling.optuna_storage import direct_storage
 from search.sampling.queue import queued_params
+from search.sampling.redraw import Redraw
+from search.sampling.retell import CONSTRAINT_KEY
 from search.sampling.samplers import sampler_versions
-from search.sampling.seen_trials import SAMPLER_SAW, as_started, to_ranges, trials_as_seen
+from search.sampling.seen_trials import SAMPLER_SAW, to_ranges
+from search.sampling.tell import OtherObjectives, tell_message
 from search.study.orphans import require_not_orphaned
 from search.study.trial_import import import_origin
-from storage import query, tables
+from storage import query, tables, voids
 from storage.engine import Store
-from storage.verdicts import CONCLUSIVE
+from storage.verdicts import CONCLUSIVE, Verdict
 
 Answer = Literal["same", "different", "not asked", "cannot tell"]
 
@@ -154,37 +154,61 @@ def replay_study(
     rows = query.trials(store, name) if trial is None else [query.trial(store, name, trial)]
     resolved = resolve_from_store(store, name)
     require_not_orphaned(store, name)
-    study = optuna.load_study(study_name=name, storage=direct_storage(store))
-    replayer = _Replayer(resolved, study, query.study(store, name).versions)
+    study = load_optuna_study(name, direct_storage(store))
+    section = resolved.file.study
+    voided = _before_they_were_voided(store, study, section.sampler)
+    redraw = Redraw(study, section, resolved.space, voided)
+    replayer = _Replayer(redraw, section.sampler, query.study(store, name).versions)
     done = []
     for row in rows:
         done.append(replayer.replay(row))
         on_trial(len(done), len(rows))
-    return Replay(name, resolved.file.study.sampler, done)
+    return Replay(name, section.sampler, done)
+
+
+def _before_they_were_voided(
+    store: Store, study: optuna.Study, sampler: SamplerName
+) -> Mapping[int, FrozenTrial]:
+    """Each voided trial as Optuna knew it before, by number: a sampler may have seen it so."""
+    name, trials, found = study.study_name, study.get_trials(deepcopy=False), {}
+    for void in voids.voids(store, name):
+        row, trial = query.trial(store, name, void.trial), copy(trials[void.trial])
+        others = [*(row.objectives or {}).values()][1:]  # without the loss
+        message = tell_message(
+            Verdict(void.verdict),
+            row.value,
+            sampler=sampler,
+            worst_honest=lambda: math.nan,  # of an unstable trial, which cannot be voided
+            others=OtherObjectives(others, partial(tuple, others)),
+        )
+        trial.state = message.state
+        trial.values = None if message.value is None else [message.value, *message.others]
+        trial.system_attrs = {**trial.system_attrs, CONSTRAINT_KEY: message.constraint}
+        trial.intermediate_values = {
+            epoch.epoch: epoch.validation_loss for epoch in query.epochs(store, name, void.trial)
+        }
+        found[void.trial] = trial
+    return found
 
 
 class _Replayer:
-    """Draws the trials of one study again. `versions` are those of packages when the study was started."""
+    """Replays the trials of one study. `versions` are those of packages when the study was started."""
 
-    def __init__(self, resolved: ResolvedStudy, study: optuna.Study, versions: Mapping[str, str]) -> None:
-        self._section, self._space, self._versions = resolved.file.study, resolved.space, versions
-        self._keys = [*to_distributions(self._space)]
-        self._trials = study.get_trials(deepcopy=False)
-        self._storage = _StorageOfOneTrial(study)
-        self._study = optuna.Study(study.study_name, cast(BaseStorage, self._storage))
+    def __init__(self, redraw: Redraw, sampler: SamplerName, versions: Mapping[str, str]) -> None:
+        self._redraw, self._sampler, self._versions = redraw, sampler, versions
 
     def replay(self, row: tables.Trial) -> ReplayedTrial:
         """The answer for one trial on record."""
-        number, frozen = row.number, self._trials[row.number]
+        number, frozen = row.number, self._redraw.trials[row.number]
         saw = frozen.system_attrs.get(SAMPLER_SAW)
         queued = queued_params(frozen) or {}
-        is_known = self._section.sampler in _LOOKS_AT_NO_RESULT or row.params.keys() <= queued.keys()
+        is_known = self._sampler in _LOOKS_AT_NO_RESULT or row.params.keys() <= queued.keys()
         why_not = _why_not_drawn_here(row, frozen)
         if why_not is None and saw is None and not is_known:
             why_not = "what its sampler saw is not on record"
         if why_not is not None:
             return ReplayedTrial(number, "cannot tell", why_not)
-        drawn = self._draw(number, {"trials": number} if saw is None else saw)
+        drawn = self._redraw.draw(number, {"trials": number} if saw is None else saw)
         # A worker that died early has not drawn all values.
         recorded = {**dict.fromkeys(drawn), **row.params} if row.verdict in CONCLUSIVE else row.params
         # In Optuna's tables and in the record; one sentence for a key that differs in both.
@@ -195,25 +219,18 @@ class _Replayer:
         changed = self._what_changed(row, {} if saw is None else saw)
         return ReplayedTrial(number, "cannot tell" if changed else "different", changed, found)
 
-    def _draw(self, number: int, saw: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The values that the sampler chooses for a trial."""
-        trials = trials_as_seen(number, self._trials, saw, self._keys)
-        self._storage.trial = as_started(self._trials[number])
-        self._study.sampler = RandomSampler()  # no sampler whose space could come from a longer list
-        return draw(self._study, self._section, self._space, trials, number).params
-
     def _what_changed(self, row: tables.Trial, saw: Mapping[str, Any]) -> str:
         """Other versions and another machine than those that drew the trial, in words; empty if none."""
         before = saw.get("versions", self._versions)
         changed = [
             f"{name} was {before[name]}, is {now}"
-            for name, now in sampler_versions(self._section.sampler).items()
+            for name, now in sampler_versions(self._sampler).items()
             if before.get(name, now) != now
         ]
         machine = None if row.source_study is not None else row.machine  # a copy has that of its source
         if machine is not None and machine != machine_facts():
             changed.append(
-                f"it was drawn on another machine ({', '.join(machine.values())}), which may round otherwise"
+                f"it was drawn on another machine ({', '.join(machine.values())}), and may round differently"
             )
         return ", ".join(changed)
 
@@ -224,7 +241,7 @@ def _why_not_drawn_here(row: tables.Trial, frozen: FrozenTrial) -> str | None:
         return f"it was imported: trial {origin[1]} of {origin[0]!r}"
     if WORKER not in frozen.user_attrs:
         return "no worker of Ballast drew it"
-    if not row.params:
+    if not row.params and row.verdict not in CONCLUSIVE:
         return "its worker died before it had drawn a value"
     return None
 
@@ -234,49 +251,3 @@ def _differences(recorded: Mapping[str, Any], drawn: Mapping[str, Any]) -> Itera
     for key, value in recorded.items():
         if json.dumps(value) != json.dumps(drawn.get(key)):
             yield Difference(key, value, drawn.get(key))
-
-
-class _StorageOfOneTrial:
-    """Stands in for Optuna's storage while a trial is drawn again: it keeps what is written to that trial.
-
-    `study` is the study on record, which is only read.
-    """
-
-    trial: FrozenTrial
-
-    def __init__(self, study: optuna.Study) -> None:
-        self._id, self._directions, self._user_attrs = study._study_id, study.directions, study.user_attrs
-        self._system_attrs = study._storage.get_study_system_attrs(self._id)
-
-    def get_study_id_from_name(self, name: str) -> int:
-        """The id on record."""
-        return self._id
-
-    def get_study_directions(self, study_id: int) -> Sequence[StudyDirection]:
-        """Those on record."""
-        return self._directions
-
-    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """Those on record."""
-        return self._user_attrs
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """Those on record."""
-        return self._system_attrs
-
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        """The trial that is drawn."""
-        return self.trial
-
-    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
-        """Those of the trial that is drawn."""
-        return dict(self.trial.system_attrs)
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Keep an attribute of the trial that is drawn."""
-        self.trial.system_attrs[key] = value
-
-    def set_trial_param(
-        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
-    ) -> None:
-        """Do nothing: the trial keeps its values itself."""

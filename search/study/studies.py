@@ -18,6 +18,7 @@ from search.record.evaluations import validated_rows
 from search.record.scored_panel import ScoredPanel
 from search.record.validation_rows import validation_rows_row
 from search.sampling.configuration_ordinals import start_ordinals
+from search.sampling.loss_first import create_optuna_study
 from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
 from search.sampling.pruners import make_pruner
 from search.sampling.queue import REQUESTED
@@ -165,11 +166,11 @@ def _load_optuna_study(store: Store, name: str) -> optuna.Study | None:
 
 def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: BaseStorage) -> OpenStudy:
     section = resolved.file.study
-    study = optuna.create_study(
-        study_name=section.name, storage=storage, direction="minimize", load_if_exists=True
-    )
+    study = create_optuna_study(section.name, storage, len(section.objectives))
     study.pruner = make_pruner(section, max_epochs(resolved))
-    rules = StudyRules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
+    rules = StudyRules(
+        section.sampler, section.retries, section.seed, data.baselines["train_mean"], section.objectives
+    )
     files = study_files(store.url, resolved.file.storage.files, section.name)
     publisher = TrialPublisher(store, files) if resolved.file.tracking.dashboard else None
     return OpenStudy(resolved, data, StudyBackend(store, study, rules, files, publisher))
@@ -244,7 +245,7 @@ def _require_created_here(study: optuna.Study, store: Store) -> None:
     study, that study has no trials.
     """
     begun = any(trial.state is not TrialState.WAITING for trial in study.get_trials(deepcopy=False))
-    if begun or study.direction is not StudyDirection.MINIMIZE:
+    if begun or {*study.directions} != {StudyDirection.MINIMIZE}:
         raise RequestError(
             f"{store.shown_url} holds a study {study.study_name!r} that Optuna knows and Ballast did not "
             f"start; start another one: --name {shlex.quote(study.study_name + '-2')}"

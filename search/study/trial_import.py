@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.config.conditions import idle_value, why_idle
 from search.config.layers import Layer
 from search.config.leaves import leaf_values
+from search.config.objectives import OBJECTIVES
 from search.config.resolved_study import DECIDES_NO_VALUE, SEEDS_PER_TRIAL, ResolvedStudy, means_the_same
 from search.config.schema import SPACE, TRIAL_LEAVES
 from search.config.space import to_distributions
@@ -18,7 +19,7 @@ from search.errors import RequestError
 from search.record import row_mapping
 from search.record.continuation import SettingLayers, recorded_value
 from search.record.validation_rows import copied_forecasts
-from search.sampling.tell import CONSTRAINT, tell_message, worst_honest_loss
+from search.sampling.tell import CONSTRAINT, OtherObjectives, tell_message, worst_honest_loss, worst_of_each
 from search.study.backend import StudyBackend
 from search.verdict import MAX_SECONDS
 from storage import query, record, tables
@@ -55,13 +56,15 @@ def importable_trials(
     layers of the old study; `content` is the SHA-256 of the table as it is now.
 
     Raises RequestError, which names the differences, if a setting that both studies fix and that decides the
-    loss differs, or if the rows of the data differ: the losses could not be compared.
+    loss differs, or if the rows of the data differ: the losses could not be compared. Raises it too if the
+    studies differ in their objectives: a trial has no value of one that its study did not measure.
     """
     fixed_here = _fixed(leaf_values(resolved.trial_config, TRIAL_LEAVES), resolved.space)
     values = {key: recorded_value(key, layers) for key in TRIAL_LEAVES}
     searched_there = {key for key in values if _is_searched(key, layers)}
     fixed_there = _fixed(values, searched_there)
     idle_there = {key: idle_value(layers.get(key, ())) for key in searched_there}
+    _require_same_objectives(resolved, old.name, recorded_value(OBJECTIVES, layers))
     _require_comparable(resolved, old, layers, fixed_there, fixed_here, content)
     same_limit = values["training.max_seconds"] == resolved.trial_config.training.max_seconds
     imported = []
@@ -99,6 +102,16 @@ def _fixed(values: Mapping[str, Any], searched: Container[str]) -> dict[str, Any
 def _is_searched(key: str, layers: SettingLayers) -> bool:
     """Whether the study searched this key: the value on record is then a dimension."""
     return f"{SPACE}{key}" in layers and isinstance(recorded_value(key, layers), Mapping)
+
+
+def _require_same_objectives(resolved: ResolvedStudy, source: str, there: Sequence[str]) -> None:
+    here = resolved.file.study.objectives
+    if tuple(there) != here:
+        raise RequestError(
+            f"study {resolved.file.study.name!r} minimises {', '.join(here)} and {source!r} "
+            f"{', '.join(there)}, so its trials lack values; give both the same {OBJECTIVES}, or leave out "
+            "--continue-from"
+        )
 
 
 def _require_comparable(
@@ -199,15 +212,18 @@ def _for_optuna(
         trial.value,
         sampler=backend.rules.sampler,
         worst_honest=lambda: worst_honest_loss(_honest_losses(taken), backend.rules.naive_loss),
+        others=_other_objectives(trial, taken, backend.rules.objectives[1:]),
     )
-    pruned_at = epochs[-1].validation_loss if epochs and message.state is TrialState.PRUNED else None
+    is_pruned = message.state is TrialState.PRUNED and len(backend.rules.objectives) == 1
+    pruned_at = [epochs[-1].validation_loss] if epochs and is_pruned else None
+    values = None if message.value is None else [message.value, *message.others]
     attributes: dict[str, Any] = {
         IMPORTED_FROM: {"study": trial.study, "trial": trial.number},
         "verdict": str(trial.verdict),
     }
     return create_trial(
         state=message.state,
-        value=message.value if pruned_at is None else pruned_at,
+        values=pruned_at or values,
         params=dict(found.params),
         distributions=to_distributions({key: resolved.space[key] for key in found.params}),
         intermediate_values={epoch.epoch: epoch.validation_loss for epoch in epochs},
@@ -217,8 +233,21 @@ def _for_optuna(
 
 
 def _honest_losses(taken: Sequence[ImportedTrial]) -> list[float | None]:
-    honest = (Verdict.ACCEPTED, Verdict.UNPROMISING)
-    return [found.trial.value for found in taken if found.trial.verdict in honest]
+    return [trial.value for trial in _honest(taken)]
+
+
+def _honest(taken: Sequence[ImportedTrial]) -> list[tables.Trial]:
+    return [each.trial for each in taken if each.trial.verdict in (Verdict.ACCEPTED, Verdict.UNPROMISING)]
+
+
+def _other_objectives(
+    trial: tables.Trial, taken: Sequence[ImportedTrial], names: Sequence[str]
+) -> OtherObjectives:
+    """The objectives after the loss, of one imported trial and as the worst of all honest ones."""
+    measured, *honest = (
+        [(each.objectives or {}).get(name) for name in names] for each in (trial, *_honest(taken))
+    )
+    return OtherObjectives(measured, lambda: worst_of_each(measured, honest))
 
 
 def _put_on_record(backend: StudyBackend, resolved: ResolvedStudy, found: ImportedTrial, number: int) -> None:
@@ -243,6 +272,7 @@ def _put_on_record(backend: StudyBackend, resolved: ResolvedStudy, found: Import
         message=f"taken over from {origin}: {old.message}",
         value=old.value,
         skill=old.skill,
+        objectives=old.objectives,
         best_epoch=old.best_epoch,
         epochs=old.epochs,
         finished_at=old.finished_at,

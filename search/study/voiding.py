@@ -23,10 +23,12 @@ from search.record.evaluations import this_user
 from search.record.row_mapping import now
 from search.record.voided_trials import void_to_json
 from search.sampling.retell import retell, trials_told_otherwise
-from search.sampling.tell import tell_message, worst_honest_loss
+from search.sampling.tell import OtherObjectives, tell_message, worst_honest_loss, worst_of_each
+from search.selection.objectives import study_objectives
 from search.selection.selection_evidence import record_measured_floor
 from search.watching.publishing.study_publisher import is_published, publish_once
 from search.watching.publishing.trial_publisher import renew_note
+from search.watching.setting_facts import learn_about_settings
 from storage import evaluations, query, tables, voids
 from storage.commands import ballast_command
 from storage.engine import Store
@@ -115,6 +117,7 @@ def void_trial(store: Store, name: str, number: int, why: str) -> VoidedTrial:
     _renew_notes(store, with_it)
     for study in dict.fromkeys(study for study, _ in with_it):
         record_measured_floor(store, study)
+        learn_about_settings(store, study)
         publish_once(store, study)
     row, void = query.trial(store, name, number), voids.void_of(store, name, number)
     assert void is not None, "it was just recorded"
@@ -207,6 +210,7 @@ def _retell(session: Session, trial: tables.Trial) -> None:
         None,
         sampler=_sampler_of(session, trial.study),
         worst_honest=lambda: _worst_honest(session, trial.study),
+        others=_other_objectives(session, trial),
     )
     retell(session, trial.study, trial.number, message, ", ".join(trial.reasons))
 
@@ -223,6 +227,20 @@ def _worst_honest(session: Session, study: str) -> float:
     trial, row = tables.Trial, session.get_one(tables.StudyRow, study)
     losses = select(trial.value).where(trial.study == study, trial.verdict.in_(VOIDABLE))
     return worst_honest_loss(session.scalars(losses), row.facts["baselines"]["train_mean"])
+
+
+def _other_objectives(session: Session, trial: tables.Trial) -> OtherObjectives:
+    """The objectives after the loss, of the trial and as the worst of the honest ones."""
+    row = tables.Trial
+    names = study_objectives(session.get_one(tables.StudyRow, trial.study))[1:]
+    known = select(row.objectives).where(row.study == trial.study, row.verdict.in_(VOIDABLE))
+    measured = [(trial.objectives or {}).get(name) for name in names]
+    return OtherObjectives(
+        measured,
+        lambda: worst_of_each(
+            measured, [[(each or {}).get(name) for name in names] for each in session.scalars(known)]
+        ),
+    )
 
 
 def _has_optuna_tables(session: Session) -> bool:

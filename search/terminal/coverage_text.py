@@ -44,7 +44,10 @@ def coverage_parts(found: "IntervalCoverage | None") -> Iterator[RenderableType]
 
 
 def _following_text(found: "IntervalCoverage") -> str:
-    """Whether the bounds follow the size of the last errors, as part of a sentence."""
+    """Whether the bounds follow quantiles or the size of the last errors, as part of a sentence."""
+    if by_quantiles := sorted(found.intervals.levels_of_quantiles):
+        levels = " and ".join(f"{level} %" for level in by_quantiles)
+        return f", at {levels} around the quantiles that the model forecasts"
     if found.intervals.recent is None:
         return ""
     rows = found.levels[0].rows

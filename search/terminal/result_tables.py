@@ -1,7 +1,7 @@
 """Tables of results, the same on a terminal and in a pipe, with colours on a terminal."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from search.config.layers import Setting
+from search.config.objectives import LOSS, OBJECTIVE
 from search.terminal.styles import SEVERITY_STYLE, layer_cell, plain_text, verdict_cell
 from search.terminal.text_table import (
     UNLIMITED_WIDTH,
@@ -113,6 +114,8 @@ def guard_finding_table(findings: Iterable[tables.FindingRow], shown: str | None
     return TextTable(columns, rows, elsewhere="see: ballast report NAME, or a wider terminal")
 
 
+FRONT_MARK = "●"
+
 TrialLike = tables.Trial | query.TrialListItem
 """A trial with the fields of a row in the list of trials."""
 
@@ -129,9 +132,10 @@ def print_trials(
     trials: Sequence[TrialLike],
     suspicions: SuspiciousFindings = MappingProxyType({}),
     seed_losses: SeedLosses = MappingProxyType({}),
+    front: Collection[int] = (),
 ) -> None:
-    """Print a row per trial."""
-    drawn = trial_table(trials, suspicions, seed_losses)
+    """Print a row per trial; `front` are the numbers of those on the Pareto front."""
+    drawn = trial_table(trials, suspicions, seed_losses, front)
     if screen.width < UNLIMITED_WIDTH:
         screen.print(drawn)
     else:  # rich checks every character, which is slow for a very long list
@@ -142,11 +146,13 @@ def trial_table(
     trials: Sequence[TrialLike],
     suspicions: SuspiciousFindings = MappingProxyType({}),
     seed_losses: SeedLosses = MappingProxyType({}),
+    front: Collection[int] = (),
 ) -> TextTable:
     """A row per trial. A parameter's column is named by the last part of its key; a suspicious trial shows
     the refused number beside its reasons. Of trials of several seeds, the standard deviation of the seeds'
-    losses is shown.
+    losses is shown. With several objectives each has a column, and the trials of the Pareto `front` a mark.
     """
+    others = list(dict.fromkeys(name for trial in trials for name in trial.objectives or {} if name != LOSS))
     keys = sorted({key for trial in trials for key in trial.params})
     has_reasons = any(_has_notable_reasons(trial) for trial in trials)
     columns = [
@@ -154,6 +160,8 @@ def trial_table(
         TableColumn("verdict"),
         TableColumn("loss", right=True),
         TableColumn("skill", right=True),
+        *(TableColumn(name, right=True) for name in others),
+        *((TableColumn("front"),) if others else ()),
         *((TableColumn("seed sd", right=True),) if seed_losses else ()),
         *((TableColumn("reasons", folds=True),) if has_reasons else ()),
         TableColumn("ep", right=True),
@@ -169,6 +177,8 @@ def trial_table(
             verdicts[trial.verdict],
             "–" if trial.value is None else f"{trial.value:.4f}",
             "–" if trial.skill is None else f"{trial.skill:+.4f}",
+            *(OBJECTIVE[name].text((trial.objectives or {}).get(name)) for name in others),
+            *((FRONT_MARK if trial.number in front else "",) if others else ()),
             *((loss_text(seed_deviation(seed_losses.get(trial.number))),) if seed_losses else ()),
             *((_reasons(trial, suspicions.get(trial.number)),) if has_reasons else ()),
             str(trial.epochs),

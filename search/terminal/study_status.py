@@ -8,6 +8,7 @@ from rich.text import Text
 
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses, rival_notes, shown_names
+from search.record.setting_facts import importance_text
 from search.record.voided_trials import void_text
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
@@ -31,6 +32,8 @@ RUNNING_COLUMNS = (
     TableColumn("lr", right=True),
 )
 """The columns of running trials; `epoch_count_text` and `epoch_cells` fill them."""
+_FRONT_LINES = 10
+"""Trials of the Pareto front that are listed."""
 _FINDING_KEYS = (
     *("seed", "fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
     *("message", "parameter", "cell"),
@@ -173,6 +176,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("workers", _worker_cells(now.active_workers)),
         *_loss_row(summary),
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
+        *_front_rows(summary),
         *_seed_row(summary),
         *_rival_rows(summary),
         ("pace", _pace(now)),
@@ -180,8 +184,26 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         *([("searched if", tuple(map(plain_text, now.conditions)))] if now.conditions else []),
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
+        *_setting_rows(summary),
         *_voided_rows(summary),
     ]
+
+
+def _front_rows(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The Pareto front, a line for each trial; nothing for a study of one objective."""
+    front = summary.front
+    if front is None:
+        return []
+    if not front.trials:
+        return [("front", "none yet")]
+    shown, left = front.trials[:_FRONT_LINES], len(front.trials) - _FRONT_LINES
+    knee = front.knee.number
+    lines = [
+        f"trial {trial.number}{' (knee)' if trial.number == knee else ''}: {front.text(trial)}"
+        for trial in shown
+    ]
+    more = [f"and {left} more: see --json"] if left > 0 else []
+    return [("front", tuple(map(plain_text, [*lines, *more])))]
 
 
 def _loss_row(summary: Summary) -> list[tuple[str, TableCell]]:
@@ -237,6 +259,15 @@ def _verified_text(summary: Summary) -> str:
     if found is None:
         return "not yet"
     return f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d}).{found.refuted_before()}".rstrip(".")
+
+
+def _setting_rows(summary: Summary) -> list[tuple[str, TableCell]]:
+    """Which setting matters, and which of the best trial lie at an end; nothing before a run has ended."""
+    found = summary.learned
+    if found is None:
+        return []
+    ends = [("at an end", tuple(map(plain_text, found.ends)))] if found.ends else []
+    return [("importance", plain_text(importance_text(found.importances, found.scored))), *ends]
 
 
 def _voided_rows(summary: Summary) -> list[tuple[str, TableCell]]:

@@ -12,11 +12,13 @@ from search.errors import RequestError
 from search.record.continuation import resolve_from_store
 from search.record.row_mapping import recorded_settings
 from search.record.scored_forecasts import ScoredForecasts
+from search.record.setting_facts import SettingImportances
 from search.selection.forecasts_on_record import forecasts_on_record
 from search.selection.panel_result import PanelResult, best_of_panel
-from search.selection.setting_importances import SettingImportances, setting_importances
+from search.selection.setting_importances import scored_trials, setting_importances
 from search.selection.summary import Summary, summarise
-from storage import evaluations, query, tables
+from search.selection.walk_forward_record import WalkForwardRecord, read_record
+from storage import evaluations, query, tables, walk_forwards
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -56,6 +58,10 @@ class StudyView:
     """The best trial on the validation rows of a panel; None for a single series or without a best trial."""
     scored: Sequence[ScoredForecasts] = ()
     """Forecasts on validation rows and, after a verification, on test rows; see `forecasts_on_record`."""
+    walk_forward: str | None = None
+    """The walk-forward that it is a block of, or that has its name; None if there is none."""
+    walk_forward_record: WalkForwardRecord | None = None
+    """The record of that, on the page of its newest finished block and of the study that has its name."""
     seed_losses: Mapping[int, Sequence[float]] = field(default_factory=dict)
     """The losses of the seeds in the best epoch, by trial; empty if a trial has one seed."""
 
@@ -63,6 +69,11 @@ class StudyView:
     def setting_importances(self) -> SettingImportances | None:
         """The importances of the searched settings; None if there are too few trials to tell."""
         return setting_importances(self.trials, {one.key: one.effective for one in self.space})
+
+    @property
+    def scored_count(self) -> int:
+        """The number of trials whose loss counts for the importances."""
+        return len(scored_trials(self.trials))
 
     @property
     def study(self) -> tables.StudyRow:
@@ -84,7 +95,7 @@ class TrialView:
 
 def study_view(store: Store, name: str) -> StudyView:
     """Read a study. Raises StudyUnknown."""
-    summary = summarise(store, name)
+    summary, walk_forward = summarise(store, name), walk_forwards.walk_forward_seen_from(store, name)
     trials, findings = query.trials(store, name), query.findings(store, name)
     return StudyView(
         summary=summary,
@@ -92,13 +103,17 @@ def study_view(store: Store, name: str) -> StudyView:
         data=query.data_fingerprint(store, name),
         settings=recorded_settings(store, name),
         clamps=query.clamps(store, name),
-        space=_searched(store, name),
+        space=searched_dimensions(store, name),
         trials=trials,
         findings=findings,
         epochs=query.epochs_by_trial(store, name, drawn_trials(trials, summary.best, findings)),
         evaluations=evaluations.verifications_of_study(store, name, with_series=False),
         panel=best_of_panel(store, summary),
         scored=forecasts_on_record(store, summary),
+        walk_forward=None if walk_forward is None else walk_forward.name,
+        walk_forward_record=None
+        if walk_forward is None or not walk_forward.is_shown_with(name)
+        else read_record(store, walk_forward.name),
         seed_losses=query.best_seed_losses(store, name),
     )
 
@@ -129,10 +144,11 @@ def drawn_trials(
     return sorted(set(chosen))
 
 
-def _searched(store: Store, name: str) -> list[SearchedDimension]:
+def searched_dimensions(store: Store, name: str) -> list[SearchedDimension]:
+    """Read what a study searches; empty for a study of an older version, which did not store its file."""
     try:
         resolved = resolve_from_store(store, name)
-    except RequestError:  # a study of an older Ballast, which did not store its file
+    except RequestError:
         return []
     return [_one_searched(resolved, key) for key in resolved.space]
 

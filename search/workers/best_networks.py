@@ -49,7 +49,12 @@ class BestNetworks:
             return
         loss = study.data.metric
         found = measure_column_importances(
-            study.data.folds(kept.config.data), kept.networks, loss, seed=kept.seed, should_stop=should_stop
+            study.data.folds(kept.config.data),
+            kept.networks,
+            kept.config.loss,
+            loss,
+            seed=kept.seed,
+            should_stop=should_stop,
         )
         if found is not None:
             record_importances(study.store, study.name, TrialImportances(kept.number, loss.name, found))

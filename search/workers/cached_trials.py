@@ -79,6 +79,7 @@ def finish_cached_trial(
         epochs=cached.epochs,
         finished_at=row_mapping.now(),
         duration_s=duration_s,
+        objectives=cached.objectives,
         remaining=epochs,
         forecasts=copied_forecasts(store, cached, row.study, row.number),
     )

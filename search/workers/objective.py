@@ -17,9 +17,11 @@ from search.config.resolved_study import ResolvedTrial
 from search.errors import RequestError
 from search.record import row_mapping
 from search.sampling.ask import AskedTrial
+from search.sampling.loss_first import report_loss, should_prune
 from search.sampling.queue import queued_params, requested_params, was_queued
 from search.sampling.retry import retry_origin
 from search.seeds import seeds_of_trial
+from search.selection.objectives import measured_objectives
 from search.store_files import log_to_file
 from search.study import backend
 from search.study.studies import OpenStudy
@@ -162,6 +164,7 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
     # A resumed trial may be stopped while it reports its old epochs.
     unreported = () if result is None else result.epochs[state.epochs_reported :]
     missed = () if result is None else result.findings[len(state.findings) :]
+    objectives = measured_objectives(study.backend.rules.objectives, result, study.data.base)
     row_mapping.finish_trial(
         study.store,
         row,
@@ -179,10 +182,11 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
         ],
         artifacts=[] if state.log is None else [state.log],
         guard_position=state.guard_position,
+        objectives=objectives,
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
     best = None if result is None else row_mapping.best_epoch(result.epochs, result.best_epoch)
-    backend.conclude_trial(study.backend, trial, judgement, value, skill, best=best)
+    backend.conclude_trial(study.backend, trial, judgement, value, skill, best=best, objectives=objectives)
     if judgement.verdict in CONCLUSIVE:
         remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
@@ -194,13 +198,21 @@ def _copy(context: TrialContext, trial: optuna.Trial, state: _TrialState, cached
     study, row = context.study, state.row
     epochs = cached_epochs(study.store, cached, trial.number)
     for epoch in () if VOIDED in cached.reasons else epochs:
-        trial.report(epoch.validation_loss, epoch.epoch)
+        report_loss(trial, epoch.validation_loss, epoch.epoch)
     seconds = time.monotonic() - state.started
     judgement = finish_cached_trial(
         study.store, row, cached, epochs, worker=context.worker, duration_s=seconds
     )
     best = row_mapping.best_epoch(epochs, cached.best_epoch)
-    backend.conclude_trial(study.backend, trial, judgement, cached.value, cached.skill, best=best)
+    backend.conclude_trial(
+        study.backend,
+        trial,
+        judgement,
+        cached.value,
+        cached.skill,
+        best=best,
+        objectives=cached.objectives,
+    )
     context.progress.trial_ended(
         TrialEnd(trial.number, judgement, cached.value, cached.skill, row.started_at)
     )
@@ -240,10 +252,10 @@ def _fit(
 
     def on_epoch(report: EpochReport) -> bool:
         _record(study, state, report, context.worker)
-        trial.report(report.validation_loss, report.epoch)
+        report_loss(trial, report.validation_loss, report.epoch)
         context.progress.epoch_passed(trial.number, report)
         # Before the warm-up ends every pruner says no.
-        return report.epoch >= warmup and asks_pruner(report.epoch) and trial.should_prune()
+        return report.epoch >= warmup and asks_pruner(report.epoch) and should_prune(trial)
 
     return fit(
         resolved.config,

@@ -162,7 +162,7 @@ def _recover(backend: StudyBackend, frozen: FrozenTrial, me: str, is_gone: Calla
             _finish(backend, row, me, _DIED)
         epochs = query.epochs(backend.store, backend.name, row.number)
         best = row_mapping.best_epoch(epochs, row.best_epoch)
-        conclude_trial(backend, trial, judgement, row.value, row.skill, best=best)
+        conclude_trial(backend, trial, judgement, row.value, row.skill, best=best, objectives=row.objectives)
     except _SETTLED_ALREADY:
         return False  # another worker was quicker, or the owner, which was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)

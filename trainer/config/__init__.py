@@ -41,6 +41,7 @@ from trainer.config.training import (
     TrainingConfig,
 )
 from trainer.losses import LOSSES, HuberLoss, Loss, LossName, QLike
+from trainer.quantile_loss import QuantileLoss
 
 __all__ = [
     "BAR_COLUMNS",
@@ -105,6 +106,8 @@ class TrialConfig(Section):
         """
         if name == "huber":
             return HuberLoss(self.training.huber_delta)
+        if name == "quantile":
+            return QuantileLoss(self.training.quantiles)
         if name != "qlike":
             return LOSSES[name]
         if self.data.target_is_log_of is None:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from trainer.config.section import Section
+from trainer.config.section import Section, as_tuple
 from trainer.losses import HUBER_DELTA, LossName
+from trainer.quantile_loss import QUANTILES, wrong_quantiles
 
 InitName = Literal["gains", "torch"]
 
@@ -17,6 +18,19 @@ KernelName = Literal["auto", "torch", "fused"]
 
 
 BatchesName = Literal["rows", "times"]
+
+
+def _quantiles(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+    if (reason := wrong_quantiles(quantiles)) is not None:
+        raise ValueError(reason)
+    return quantiles
+
+
+Quantiles = Annotated[
+    tuple[float, ...],
+    BeforeValidator(as_tuple, json_schema_input_type=list[float]),
+    AfterValidator(_quantiles),
+]
 
 
 class GRUConfig(Section):
@@ -49,11 +63,15 @@ class TrainingConfig(Section):
     loss: LossName = Field(default="mse", exclude_if=lambda value: value == "mse")
     """What training minimises: `mse`, squared errors; `mae`, absolute errors; `huber`, squared up to
     `huber_delta` and absolute above; `qlike`, of variances, for a target that is the logarithm of a
-    variance or a volatility. The study is judged by it too, unless `study.metric` says otherwise."""
+    variance or a volatility; `quantile`, of several quantiles at once, with the median as the forecast. The
+    study is judged by it too, unless `study.metric` says otherwise."""
     huber_delta: Annotated[float, Field(gt=0)] = Field(
         default=HUBER_DELTA, exclude_if=lambda value: value == HUBER_DELTA
     )
     """For `huber`: up to which error it is squared, in standard deviations of the training target."""
+    quantiles: Quantiles = Field(default=QUANTILES, exclude_if=lambda value: value == QUANTILES)
+    """For `quantile`: which quantiles are forecast, ascending, 0.5 among them. 0.1 and 0.9 are the bounds at
+    80 %, 0.025 and 0.975 those at 95 %."""
     half_life: Annotated[float, Field(gt=0)] | None = Field(
         default=None, exclude_if=lambda value: value is None
     )

@@ -16,7 +16,7 @@ import numpy as np
 from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset
 from trainer.inference.gru_forward import Network, forecast_rows
-from trainer.losses import Loss, mean_loss
+from trainer.losses import Loss, judged_forecasts, mean_loss
 
 REPEATS = 19
 """How often each column is moved. If a column tells nothing, the true order is the best of 20 equally likely
@@ -59,12 +59,14 @@ class ColumnImportances:
 def measure_column_importances(
     folds: Sequence[Dataset],
     networks: Sequence[Sequence[Network]],
-    loss: Loss,
+    trained_by: Loss,
+    metric: Loss,
     *,
     seed: int,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ColumnImportances | None:
-    """Of the columns of `folds`, forecast by the networks of each fold: the mean of those of its seeds.
+    """Of the columns of `folds`, forecast by the networks of each fold: the mean of those of its seeds. They
+    were trained by one loss and are judged by `metric`.
 
     Rows of a series that is shorter than two blocks are left out, and of many rows every n-th is used, so
     that the work stays below MOST_WORK. None if no row is left, if there are too many columns for that, or if
@@ -76,6 +78,7 @@ def measure_column_importances(
     rows = used_rows(folds, networks[0][0], block, seeds=len(networks[0]))
     if rows is None:
         return None
+    loss = trained_by, metric
     before = np.array([_loss(*each, loss) for each in zip(folds, networks, rows, strict=True)])  # (folds,)
     if not np.isfinite(before).all() or (before <= 0).any():
         return None
@@ -135,10 +138,16 @@ def used_rows(folds: Sequence[Dataset], network: Network, block: int, seeds: int
 
 
 def _loss(
-    data: Dataset, networks: Sequence[Network], rows: Rows, loss: Loss, moved: tuple[int, Rows] | None = None
+    data: Dataset,
+    networks: Sequence[Network],
+    rows: Rows,
+    losses: tuple[Loss, Loss],
+    moved: tuple[int, Rows] | None = None,
 ) -> float:
+    trained_by, metric = losses
     told = forecast_rows(networks, data.features, data.seq_len, rows, moved)
-    return mean_loss(told, data.target[rows].astype(np.float64), data.in_units(loss))
+    judged = judged_forecasts(told, trained_by, metric)
+    return mean_loss(judged, data.target[rows].astype(np.float64), data.in_units(metric))
 
 
 def _importance(name: str, after: Floats, before: Floats) -> ColumnImportance:

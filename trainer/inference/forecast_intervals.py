@@ -8,7 +8,8 @@ of their section 5.2. The scale is the size of the series' last errors (`trainer
 where the forecast is a volatility, the forecast times the size of the last errors relative to it. The bounds
 promise their level over rows that are exchangeable with the validation rows. Rows of a time series are not:
 targets over `horizon` > 1 rows overlap, and the spread of returns changes. `ballast verify` measures the
-coverage on the test rows.
+coverage on the test rows. A model that forecasts quantiles has bounds of its own:
+`trainer.inference.quantile_intervals`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,13 @@ from trainer.data.arrays import Floats, Rows
 from trainer.data.bar_volatility import is_log_volatility
 from trainer.data.windows import Dataset
 from trainer.inference.error_sizes import knows_past_targets, recent_sizes
+from trainer.inference.quantile_intervals import (
+    QuantileForecasts,
+    QuantileMargins,
+    conformal_quantile,
+    measure_quantile_margins,
+)
+from trainer.losses import Loss, point_forecast
 
 LEVELS: Final = (80, 95)
 """Percent of the targets that should lie within the bounds."""
@@ -83,8 +91,15 @@ class ForecastIntervals(SeriesMargins):
     source: ResidualSource
     smallest_scale: Annotated[float, Field(gt=0)] | None
     recent: RecentMargins | None = Field(default=None, exclude_if=lambda found: found is None)
-    """None if new rows may lack the target's columns, with too few validation rows, and in a folder of
-    before."""
+    """None if new rows may lack the target's columns, with too few validation rows, in a folder of before,
+    and if all bounds come from quantiles."""
+    quantiles: QuantileMargins | None = Field(default=None, exclude_if=lambda found: found is None)
+    """What the bounds at some levels are computed from instead, if the model forecasts quantiles."""
+
+    @property
+    def levels_of_quantiles(self) -> frozenset[int]:
+        """The levels in percent whose bounds come from quantiles."""
+        return frozenset() if self.quantiles is None else frozenset(self.quantiles.pooled)
 
     def bounds(
         self,
@@ -92,17 +107,29 @@ class ForecastIntervals(SeriesMargins):
         series: Sequence[str] = (),
         sizes: Floats | None = None,
         levels: Sequence[int] = LEVELS,
+        quantiles: Floats | None = None,
     ) -> dict[str, Floats]:
         """`lower_80`, `upper_80`, `lower_95` and `upper_95` of `forecasts` (n,), each (n,), in their unit.
 
         `series` (n,) are the names of the rows' series; a series without quantiles of its own gets the pooled
         ones. `sizes` (n,) are those of the last errors, in units of `scale`: where one is NaN, and without
         them, bounds are as wide as those errors usually were. Bounds of a volatility are at least 0.
+
+        `quantiles` (n, outputs) are those that the model forecasts. Bounds that come from them enclose the
+        forecast, and each level those before it in `levels`.
         """
         scale, least = self.scale(forecasts), -np.inf if self.smallest_scale is None else 0.0
         known = self.follows(sizes)
         found: dict[str, Floats] = {}
+        lower, upper = forecasts, forecasts
         for level in levels:
+            if self.quantiles is not None and quantiles is not None and level in self.levels_of_quantiles:
+                low, high = self.quantiles.bounds(quantiles, series, level)
+                lower, upper = np.minimum(low, lower), np.maximum(high, upper)
+                found[f"lower_{level}"], found[f"upper_{level}"] = (
+                    np.maximum(each, least) for each in (lower, upper)
+                )
+                continue
             reach = np.array([each.at(level) for each in self.of(series)])
             if self.recent is not None and sizes is not None and known.any():
                 scaled = sizes * np.array([each.at(level) for each in self.recent.of(series)])
@@ -139,15 +166,19 @@ class ValidationForecasts:
     series: Rows
     times: npt.NDArray[np.datetime64]
     names: tuple[str, ...] = ()
+    quantiles: QuantileForecasts | None = None
+    """All that the model forecasts, if these are quantiles."""
 
     @classmethod
     def of_folds(
-        cls, folds: Sequence[Dataset], forecasts: Sequence[npt.NDArray[np.floating]]
+        cls, folds: Sequence[Dataset], forecasts: Sequence[npt.NDArray[np.floating]], loss: Loss
     ) -> "ValidationForecasts":
-        """Of standardised `forecasts`, (rows,) for each of `folds`."""
+        """Of standardised `forecasts` for each of `folds`, in the shape that `loss` judges."""
         pairs = list(zip(folds, forecasts, strict=True))
+        told = np.concatenate([in_own_unit(data, data.validation, each) for data, each in pairs])
         return cls(
-            forecasts=np.concatenate([in_own_unit(data, data.validation, each) for data, each in pairs]),
+            forecasts=point_forecast(told, loss),
+            quantiles=QuantileForecasts.of(loss, told),
             targets=np.concatenate(
                 [in_own_unit(data, data.validation, data.target[data.validation]) for data in folds]
             ),
@@ -174,9 +205,9 @@ class ValidationForecasts:
 
 
 def in_own_unit(data: Dataset, rows: Rows, values: npt.NDArray[np.floating]) -> Floats:
-    """Standardised `values` of `rows`, (n,) both, in the unit of the target."""
+    """Standardised `values` of `rows` (n,), (n,) or (n, outputs), in the unit of the target."""
     mean, std = data.scaler.target_moments(data.series_numbers[rows])
-    own: Floats = values.astype(np.float64) * std + mean
+    own: Floats = (values.T.astype(np.float64) * std + mean).T
     return own
 
 
@@ -188,7 +219,8 @@ def measure_intervals(
     If the target is a volatility and its forecasts are positive, residuals are relative to the forecast:
     errors grow with the volatility. The residuals of a log volatility do not. All are divided by the size of
     the errors before them as well, if a table of new rows always has the target's columns, and 250 · horizon
-    residuals have such a size. A series of a panel with 250 · horizon residuals gets quantiles of its own.
+    residuals have such a size. Levels that have two quantiles get offsets of these. A series of a panel with
+    250 · horizon residuals gets quantiles of its own.
     """
     smallest = float(found.forecasts.min())
     is_level = config.target.kind == "volatility" and not is_log_volatility(config)
@@ -196,15 +228,24 @@ def measure_intervals(
     least = smallest if is_scaled else None
     scores = np.abs(found.targets - found.forecasts) / _scale(found.forecasts, least)
     enough = MIN_SERIES_ROWS * config.target.horizon
-    recent = None
-    if knows_past_targets(config):
+    quantiles = None
+    if found.quantiles is not None:
+        quantiles = measure_quantile_margins(
+            found.quantiles, found.targets, found.series, found.names, CALIBRATION_LEVELS, enough
+        )
+    recent, others = None, set(LEVELS) - set(() if quantiles is None else quantiles.pooled)
+    if others and knows_past_targets(config):
         sizes = found.sizes(least, config.target.horizon)
         known = np.isfinite(sizes)
         if known.sum() >= enough:
             recent = RecentMargins(**_margins(scores[known] / sizes[known], found, known, enough))
     everything = np.ones(len(scores), bool)
     return ForecastIntervals(
-        source=source, smallest_scale=least, recent=recent, **_margins(scores, found, everything, enough)
+        source=source,
+        smallest_scale=least,
+        recent=recent,
+        quantiles=quantiles,
+        **_margins(scores, found, everything, enough),
     )
 
 
@@ -230,11 +271,5 @@ def _quantiles(scores: Floats) -> Margins:
     if len(scores) < MIN_ROWS:
         raise ValueError(f"{len(scores)} residuals have no quantile at 95 %; give {MIN_ROWS} or more")
     ordered = np.sort(scores)
-    at = {level: _quantile(ordered, level) for level in CALIBRATION_LEVELS}
+    at = {level: conformal_quantile(ordered, level) for level in CALIBRATION_LEVELS}
     return Margins(rows=len(scores), at_80=at.pop(80), at_95=at.pop(95), others=at)
-
-
-def _quantile(ordered: Floats, level: int) -> float:
-    """The ⌈(n + 1) · level⌉-th smallest: one new score is at most this with probability ≥ level."""
-    rank = -(-(len(ordered) + 1) * level // 100)
-    return float(ordered[rank - 1])

@@ -23,9 +23,9 @@ class BatchFirstForecaster(nn.Module):
         self.forecaster = forecaster
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, seq_len, features) → (n,), standardised."""
+        """(n, seq_len, features) → (n,), or (n, outputs) in order; standardised."""
         forecasts: Tensor = self.forecaster(x.transpose(0, 1))
-        return forecasts
+        return forecasts.sort(dim=-1).values if forecasts.ndim > 1 else forecasts
 
 
 class MeanForecaster(nn.Module):
@@ -48,7 +48,9 @@ def build_forecaster(
         models = [build_forecaster(config, n_features, each) for each in weights]
         return models[0] if len(models) == 1 else MeanForecaster(models).eval()
     with torch.device("meta"):  # initial weights are not needed and slow to draw
-        forecaster = GRUForecaster(n_features, config.model_copy(update={"init": "torch"}))
+        forecaster = GRUForecaster(
+            n_features, config.model_copy(update={"init": "torch"}), len(weights["head.bias"])
+        )
     copies = {key: weight.detach().cpu().clone() for key, weight in weights.items()}
     forecaster.load_state_dict(copies, assign=True)
     return BatchFirstForecaster(forecaster).eval()
@@ -60,8 +62,8 @@ def stack_windows(data: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.
 
 
 def forecast_windows(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Forecasts of windows `x` (n, seq_len, features) by a model of `build_forecaster`: (n,),
-    standardised.
+    """Forecasts of windows `x` (n, seq_len, features) by a model of `build_forecaster`, standardised: (n,) or
+    (n, outputs).
     """
     with torch.no_grad():
         forecasts: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()

@@ -66,6 +66,10 @@ class Forecasts:
     error_sizes: Floats | None = None
     """How large the errors were that are known at each row, (n,), NaN where too few are; None if the bounds
     do not follow them."""
+    quantiles: Floats | None = None
+    """The quantiles that the model forecasts, (n, outputs), ascending; None if it forecasts one number."""
+    quantile_levels: tuple[float, ...] = ()
+    """Which quantiles these are, (outputs,)."""
 
     @property
     def volatility(self) -> Floats | None:
@@ -115,6 +119,7 @@ class Forecasts:
             splits=tuple(self.splits[row] for row in rows),
             series=tuple(self.series[row] for row in rows),
             error_sizes=None if self.error_sizes is None else self.error_sizes[wanted],
+            quantiles=None if self.quantiles is None else self.quantiles[wanted],
             unseen=int((self.times[wanted] > naive_utc(self.seen_until)).sum()),
         )
 
@@ -124,7 +129,8 @@ class Forecasts:
 
     def frame(self) -> pd.DataFrame:
         """Columns time, forecast, of (the time of the target), horizon, split; for the logarithm of a
-        volatility also volatility and annualised; then `bounds`. In a panel the first column names the
+        volatility also volatility and annualised; then `bounds`; of a model of quantiles then `in_quantiles`.
+        In a panel the first column names the
         series. Times are text if the source has a zone.
         """
         time, of = (
@@ -134,7 +140,8 @@ class Forecasts:
         )
         named = {self.series_column: list(self.series)} if self.series else {}
         columns = {**named, "time": time, "forecast": self.values, "of": of, "horizon": self.horizon}
-        return pd.DataFrame({**columns, "split": list(self.splits), **self.in_units(), **self.bounds()})
+        told = {**self.in_units(), **self.bounds(), **self.in_quantiles()}
+        return pd.DataFrame({**columns, "split": list(self.splits), **told})
 
     def in_units(self) -> dict[str, Floats]:
         """The columns volatility and annualised, (n,) each; empty if the target is not the logarithm of a
@@ -144,6 +151,13 @@ class Forecasts:
             return {}
         return {"volatility": self.volatility, "annualised": self.annualised}
 
+    def in_quantiles(self) -> dict[str, Floats]:
+        """The columns quantile_0.1, …, (n,) each, as the model forecasts them; empty if it has one output."""
+        if self.quantiles is None:
+            return {}
+        pairs = zip(self.quantile_levels, self.quantiles.T, strict=True)
+        return {f"quantile_{level:g}": values for level, values in pairs}
+
     def bounds(self) -> dict[str, Floats]:
         """The columns lower_80, upper_80, lower_95 and upper_95, (n,) each, in the unit of the forecast.
 
@@ -152,7 +166,7 @@ class Forecasts:
         """
         if self.intervals is None:
             return {}
-        bounds = self.intervals.bounds(self.values, self.series, self.error_sizes)
+        bounds = self.intervals.bounds(self.values, self.series, self.error_sizes, quantiles=self.quantiles)
         if self.bars_per_year is None:
             return bounds
         year = np.sqrt(self.bars_per_year)

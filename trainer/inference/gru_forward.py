@@ -37,7 +37,8 @@ def forecast_rows(
     rows: Rows,
     moved: tuple[int, Rows] | None = None,
 ) -> Floats:
-    """The mean over the networks of their forecasts, standardised, (n,) float64.
+    """The mean over the networks of their forecasts, standardised, (n,) float64; of several outputs (n,
+    outputs), the quantiles of each network in order.
 
     `rows` (n,) are the rows of `features` (T, F) that the windows of `seq_len` rows end at. The last batch is
     padded, so that later rows change no bit of a forecast. `moved` is the number of a column and other rows
@@ -46,7 +47,8 @@ def forecast_rows(
     held = np.lib.stride_tricks.sliding_window_view(
         features, seq_len, axis=0
     )  # (T - seq_len + 1, F, seq_len)
-    forecasts = np.empty(len(rows))
+    outputs = len(networks[0]["head.bias"])
+    forecasts = np.empty(len(rows) if outputs == 1 else (len(rows), outputs))
     # One thread: more are slower on such small matrices, and may round differently.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         for first in range(0, len(rows), _BATCH):
@@ -56,19 +58,23 @@ def forecast_rows(
             if moved is not None:
                 column, others = moved[0], moved[1][first : first + _BATCH]
                 steps[:, : len(ends), column] = held[others - seq_len + 1, column].T
-            each = np.stack([_forward(network, steps) for network in networks])  # (networks, _BATCH)
+            each = np.stack([_forward(network, steps) for network in networks])  # (networks, _BATCH, …)
             forecasts[first : first + len(ends)] = each[:, : len(ends)].mean(axis=0, dtype=np.float64)
     return forecasts
 
 
 def _forward(network: Network, steps: Array) -> Array:
-    """Forecasts (batch,) of windows (seq_len, batch, features)."""
+    """Forecasts (batch,) or (batch, outputs) of windows (seq_len, batch, features)."""
     for layer in count():
         if f"gru.weight_ih_l{layer}" not in network:
             break
         steps = _layer(network, layer, steps)
-    forecasts: Array = steps[-1] @ network["head.weight"][0] + network["head.bias"]
-    return forecasts
+    weight, bias = network["head.weight"], network["head.bias"]
+    if len(bias) == 1:
+        forecasts: Array = steps[-1] @ weight[0] + bias
+        return forecasts
+    quantiles: Array = np.sort(steps[-1] @ weight.T + bias, axis=-1)
+    return quantiles
 
 
 def _layer(network: Network, layer: int, steps: Array) -> Array:

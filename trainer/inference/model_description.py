@@ -10,10 +10,14 @@ from trainer.config import DataConfig, ModelsConfig, Section
 from trainer.config.section import as_tuple
 from trainer.data.input_drift import FeatureStatistics
 from trainer.inference.forecast_intervals import ForecastIntervals
+from trainer.losses import LOSSES, Loss, recorded_loss
+from trainer.quantile_loss import QuantileLoss, wrong_quantiles
 
 FORMAT: Final = 4
-"""Of what is written. Folders of format 1 (one network) and 2 (a refit) have no intervals and no end of the
-test rows; the intervals of format 3 do not follow the size of the last errors."""
+QUANTILE_FORMAT: Final = 5
+"""Of what is written; the second of a model with an output for each of several quantiles. Folders of format 1
+(one network) and 2 (a refit) have no intervals and no end of the test rows; the intervals of format 3 do not
+follow the size of the last errors."""
 _MOST_ROWS = 2**31
 
 
@@ -100,7 +104,7 @@ class ModelProvenance(Section):
 class ModelDescription(Section):
     """The content of `model.json`."""
 
-    format: Literal[1, 2, 3, 4]
+    format: Literal[1, 2, 3, 4, 5]
     provenance: ModelProvenance
     target: TargetScale
     rows: TrainingPeriod
@@ -113,7 +117,9 @@ class ModelDescription(Section):
         default=(), exclude_if=lambda series: not series
     )
     """The series of a panel that the model was trained on; empty for one series without a name."""
-    loss: Mapping[str, str | float] | None = Field(default=None, exclude_if=lambda loss: loss is None)
+    loss: Mapping[str, str | float | tuple[float, ...]] | None = Field(
+        default=None, exclude_if=lambda loss: loss is None
+    )
     """What training minimised, as `Loss.to_json` says it; None: the squared error."""
     intervals: ForecastIntervals | None = Field(default=None, exclude_if=lambda found: found is None)
     """What the bounds of a forecast are computed from; None for a folder of before."""
@@ -122,6 +128,17 @@ class ModelDescription(Section):
     def is_refit(self) -> bool:
         """Whether it was trained on all rows of its table, none of them kept for a judgement."""
         return bool(self.provenance.seeds) and self.provenance.value is None
+
+    @property
+    def trained_by(self) -> Loss:
+        """What training minimised, in the unit of standardised forecasts if `loss` has it."""
+        return recorded_loss(self.loss)
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """The quantiles that it forecasts; empty if it forecasts one number."""
+        loss = self.trained_by
+        return loss.quantiles if isinstance(loss, QuantileLoss) else ()
 
     @property
     def networks(self) -> int:
@@ -147,6 +164,21 @@ class ModelDescription(Section):
         of_series = self.data.scale == "series" and bool(self.series)
         if of_series and (lengths != {len(self.features)} or has_target != {True}):
             raise ValueError("a series lacks its moments")
+        return self
+
+    @model_validator(mode="after")
+    def _loss_is_known(self) -> Self:
+        try:
+            loss = self.trained_by
+        except (KeyError, TypeError):
+            raise ValueError(f"loss is none of {', '.join(LOSSES)}") from None
+        if isinstance(loss, QuantileLoss) and (wrong := wrong_quantiles(loss.quantiles)):
+            raise ValueError(wrong)
+        if (loss.outputs > 1) != (self.format == QUANTILE_FORMAT):
+            raise ValueError("the format is not that of the loss")
+        bounds = None if self.intervals is None else self.intervals.quantiles
+        if bounds is not None and bounds.quantiles != self.quantiles:
+            raise ValueError("the bounds are not those of the quantiles")
         return self
 
     @model_validator(mode="after")

@@ -31,6 +31,7 @@ from trainer.inference.forecast_intervals import ForecastIntervals
 from trainer.inference.gru_forward import Network, network_of
 from trainer.inference.model_description import (
     FORMAT,
+    QUANTILE_FORMAT,
     ModelDescription,
     ModelProvenance,
     SeriesScale,
@@ -88,7 +89,9 @@ def save_model(
     """
     require_writable_model_folder(folder)
     networks = (weights,) if isinstance(weights, Mapping) else tuple(weights)
-    if (large := too_large(config.models.gru, len(data.feature_names), len(networks))) is not None:
+    outputs = config.loss.outputs
+    large = too_large(config.models.gru, len(data.feature_names), len(networks), outputs)
+    if large is not None:
         raise ModelFolderError(f"cannot write {folder}: {large}")
     content = safetensors.numpy.save(_arrays(networks, stacked=bool(provenance.seeds)))
     model = _described(config, data, table, provenance, content, intervals)
@@ -132,7 +135,9 @@ def load_model(folder: Path) -> tuple[ModelDescription, tuple[Network, ...]]:
     except (SafetensorError, ValueError, KeyError) as error:
         raise _unlike_its_description(path, printable(" ".join(str(error).split())[:_LONGEST])) from None
     stacked = model.networks if model.provenance.seeds else None
-    if (wrong := wrong_weights(weights, model.models.gru, len(model.features), stacked)) is not None:
+    outputs = model.trained_by.outputs
+    wrong = wrong_weights(weights, model.models.gru, len(model.features), stacked, outputs)
+    if wrong is not None:
         raise _unlike_its_description(path, wrong)
     if stacked is None:
         return model, (weights,)
@@ -143,10 +148,10 @@ def load_model(folder: Path) -> tuple[ModelDescription, tuple[Network, ...]]:
 
 def _read_weights(path: Path, model: ModelDescription) -> bytes:
     """The bytes of the weights file, after its size is checked against the description."""
-    shape = model.models.gru, len(model.features)
-    most = 4 * model.networks * parameter_count(*shape) + MOST_HEADER
+    shape, outputs = (model.models.gru, len(model.features)), model.trained_by.outputs
+    most = 4 * model.networks * parameter_count(*shape, outputs) + MOST_HEADER
     try:
-        if (wrong := wrong_size(path.stat().st_size, *shape, model.networks)) is not None:
+        if (wrong := wrong_size(path.stat().st_size, *shape, model.networks, outputs)) is not None:
             raise _unlike_its_description(path, wrong)
         return read_bounded(path, most)
     except OSError as error:
@@ -176,10 +181,10 @@ def _read_description(folder: Path) -> ModelDescription:
     if (long := overlong_text(content)) is not None:
         raise ModelFolderError(f"{path}: {long}; it was not written by ballast train --save")
     found = content.get("format") if isinstance(content, dict) else None
-    if isinstance(found, int) and found > FORMAT:
+    if isinstance(found, int) and found > QUANTILE_FORMAT:
         raise ModelFolderError(
-            f"{path} has format {found:.3g}, and this Ballast knows {FORMAT}; use the Ballast that wrote it, "
-            "or a newer one: pip install --upgrade ballast-gru"
+            f"{path} has format {found:.3g}, and this Ballast knows {QUANTILE_FORMAT}; use the Ballast that "
+            "wrote it, or a newer one: pip install --upgrade ballast-gru"
         )
     return _validated(content, path)
 
@@ -197,7 +202,8 @@ def _validated(content: Any, path: Path) -> ModelDescription:
             f"{path}: {shown}{more} is not as it was written; save the model "
             f"again: {_train_into(path.parent)}"
         ) from None
-    if (large := too_large(model.models.gru, len(model.features), model.networks)) is not None:
+    large = too_large(model.models.gru, len(model.features), model.networks, model.trained_by.outputs)
+    if large is not None:
         raise ModelFolderError(f"{path}: {large}; it was not written by ballast train --save")
     return model
 
@@ -216,7 +222,7 @@ def _described(
 ) -> ModelDescription:
     scaler, loss = data.scaler, data.in_units(config.loss)
     return ModelDescription(
-        format=FORMAT,
+        format=FORMAT if loss.outputs == 1 else QUANTILE_FORMAT,
         provenance=provenance,
         target=TargetScale(
             mean=scaler.target_mean,
@@ -230,9 +236,13 @@ def _described(
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         series=trained_series(data),
-        loss=None if loss.name == MSE.name else loss.to_json(),
+        loss=None if loss.name == MSE.name else _with_tuples(loss.to_json()),
         intervals=intervals,
     )
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(each) if isinstance(each, list) else each for name, each in values.items()}
 
 
 def trained_series(data: Dataset) -> tuple[SeriesScale, ...]:
@@ -293,7 +303,7 @@ def _checked_onnx(config: TrialConfig, data: Dataset, weights: "Weights") -> byt
     from trainer.inference.forecaster import build_forecaster, stack_windows
     from trainer.inference.onnx_file import require_agreement, to_onnx
 
-    content = to_onnx(config.models.gru, data.seq_len, weights)
+    content = to_onnx(config.models.gru, data.seq_len, weights, config.loss)
     model = build_forecaster(config.models.gru, len(data.feature_names), weights)
     require_agreement(content, model, stack_windows(data, _newest(data)))
     return content

@@ -34,37 +34,41 @@ def overlong_text(content: Any) -> str | None:
     return None
 
 
-def too_large(gru: GRUConfig, n_features: int, networks: int = 1) -> str | None:
+def too_large(gru: GRUConfig, n_features: int, networks: int = 1, outputs: int = 1) -> str | None:
     """Why so many such networks are too large to be loaded or saved, as a clause; None if they are not."""
     if gru.num_layers > MOST_LAYERS:
         return f"models.gru.num_layers is {gru.num_layers}, and at most {MOST_LAYERS} are loaded"
-    if (count := networks * parameter_count(gru, n_features)) > MOST_PARAMETERS:
+    if (count := networks * parameter_count(gru, n_features, outputs)) > MOST_PARAMETERS:
         return f"models.gru has {count} weights, and at most {MOST_PARAMETERS} are loaded"
     return None
 
 
-def parameter_count(gru: GRUConfig, n_features: int) -> int:
+def parameter_count(gru: GRUConfig, n_features: int, outputs: int = 1) -> int:
     """Number of weights of one network."""
-    return sum(math.prod(shape) for _, shape in _shapes(gru, n_features))
+    return sum(math.prod(shape) for _, shape in _shapes(gru, n_features, outputs))
 
 
-def wrong_size(size: int, gru: GRUConfig, n_features: int, networks: int = 1) -> str | None:
+def wrong_size(size: int, gru: GRUConfig, n_features: int, networks: int = 1, outputs: int = 1) -> str | None:
     """Why a file of `size` bytes cannot hold exactly the weights of the networks, as a clause; None if it
     can.
     """
-    least = _FLOAT32 * networks * parameter_count(gru, n_features)
+    least = _FLOAT32 * networks * parameter_count(gru, n_features, outputs)
     if least < size <= least + MOST_HEADER:
         return None
     return f"it has {size} bytes, and the weights alone have {least}"
 
 
 def wrong_weights(
-    weights: Mapping[str, npt.NDArray[Any]], gru: GRUConfig, n_features: int, networks: int | None = None
+    weights: Mapping[str, npt.NDArray[Any]],
+    gru: GRUConfig,
+    n_features: int,
+    networks: int | None = None,
+    outputs: int = 1,
 ) -> str | None:
     """Why these are not the weights of such a model, as a clause; None if they are. With `networks`, the
     weights of so many networks are stacked along a first axis.
     """
-    expected = dict(_shapes(gru, n_features))
+    expected = dict(_shapes(gru, n_features, outputs))
     if odd := sorted(weights.keys() ^ expected.keys()):
         return f"{odd[0]!r} is {'missing' if odd[0] in expected else 'no part of the model'}"
     stacked = () if networks is None else (networks,)
@@ -78,7 +82,7 @@ def wrong_weights(
     return None
 
 
-def _shapes(gru: GRUConfig, n_features: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _shapes(gru: GRUConfig, n_features: int, outputs: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names and shapes of the state dict of a GRUForecaster, without building one."""
     gates, inputs = 3 * gru.hidden_size, n_features
     for layer in range(gru.num_layers):
@@ -87,5 +91,5 @@ def _shapes(gru: GRUConfig, n_features: int) -> Iterator[tuple[str, tuple[int, .
         yield f"gru.bias_ih_l{layer}", (gates,)
         yield f"gru.bias_hh_l{layer}", (gates,)
         inputs = gru.hidden_size
-    yield "head.weight", (1, gru.hidden_size)
-    yield "head.bias", (1,)
+    yield "head.weight", (outputs, gru.hidden_size)
+    yield "head.bias", (outputs,)

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from trainer.config import GRUConfig
 from trainer.errors import TrainerError
 from trainer.inference.forecaster import forecast_windows
+from trainer.losses import Loss
+from trainer.quantile_loss import QuantileLoss
 
 MAX_DIFFERENCE = 1e-5
 """Largest accepted difference of the outputs of graph and model, in standard deviations of the target."""
@@ -33,8 +35,9 @@ def require_onnx() -> None:
     _package("onnxruntime")
 
 
-def to_onnx(config: GRUConfig, seq_len: int, weights: Mapping[str, Tensor]) -> bytes:
-    """The graph: `windows` (n, seq_len, features) float32, standardised → `forecast` (n,) float32.
+def to_onnx(config: GRUConfig, seq_len: int, weights: Mapping[str, Tensor], loss: Loss) -> bytes:
+    """The graph: `windows` (n, seq_len, features) float32, standardised → `forecast` (n,) float32; of a model
+    that was trained by a `loss` of quantiles also `quantiles` (n, outputs), in order.
 
     `n` is free. `weights` are a state dict of GRUForecaster. Raises OnnxError if the extra is missing.
     """
@@ -57,15 +60,24 @@ def to_onnx(config: GRUConfig, seq_len: int, weights: Mapping[str, Tensor]) -> b
         nodes.append(make("Squeeze", [f"all{layer}", "directions"], [f"layer{layer + 1}"]))
     nodes += [
         make("Squeeze", [f"last{config.num_layers - 1}", "first"], ["hidden"]),  # (n, hidden)
-        make("Gemm", ["hidden", "head.weight", "head.bias"], ["column"], transB=1),  # (n, 1)
-        make("Squeeze", ["column", "directions"], ["forecast"]),  # (n,)
+        make("Gemm", ["hidden", "head.weight", "head.bias"], ["column"], transB=1),  # (n, outputs)
     ]
     value = onnx.helper.make_tensor_value_info
+    told = [value("forecast", onnx.TensorProto.FLOAT, ["n"])]
+    if isinstance(loss, QuantileLoss):
+        constants |= {"outputs": np.array([loss.outputs]), "median": np.array(loss.median)}
+        nodes += [
+            make("TopK", ["column", "outputs"], ["quantiles", "order"], axis=1, largest=0),
+            make("Gather", ["quantiles", "median"], ["forecast"], axis=1),
+        ]
+        told.append(value("quantiles", onnx.TensorProto.FLOAT, ["n", loss.outputs]))
+    else:
+        nodes.append(make("Squeeze", ["column", "directions"], ["forecast"]))
     graph = onnx.helper.make_graph(
         nodes,
         "ballast",
         [value("windows", onnx.TensorProto.FLOAT, ["n", seq_len, features])],
-        [value("forecast", onnx.TensorProto.FLOAT, ["n"])],
+        told,
         [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opset = [onnx.helper.make_opsetid("", _OPSET)]
@@ -81,7 +93,7 @@ def require_agreement(content: bytes, model: nn.Module, windows: npt.NDArray[np.
     Raises OnnxError if it is above MAX_DIFFERENCE or NaN.
     """
     session = _package("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
-    (computed,) = session.run(["forecast"], {"windows": windows})
+    computed = session.run(None, {"windows": windows})[-1]  # the quantiles, if there are any
     difference = float(np.abs(computed - forecast_windows(model, windows)).max())
     if not difference <= MAX_DIFFERENCE:
         raise OnnxError(

@@ -33,6 +33,7 @@ from trainer.inference.panel_checks import (
     unlike_warnings,
 )
 from trainer.inference.unusable_rows import Mask, UnusableRow, unusable_rows
+from trainer.losses import point_forecast
 
 _MOST_NAMED = 10
 """Rows without numbers that are named, the newest ones; and clauses on rows unlike those of the training."""
@@ -109,8 +110,9 @@ def forecast_table(
         )
     without = _without_forecast(table, found)
     found = like
-    values = _values(loaded, table, found, found.rows)
-    if not np.isfinite(values).all():
+    told = _values(loaded, table, found, found.rows)
+    values, quantiles = point_forecast(told, model.trained_by), told if told.ndim > 1 else None
+    if not np.isfinite(told).all():
         raise ModelFolderError(
             f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
             "it again: ballast train best.yaml --save FOLDER"
@@ -150,6 +152,8 @@ def forecast_table(
         bars_per_year=bars_per_year(model),
         intervals=model.intervals,
         error_sizes=_error_sizes(loaded, table, found, values),
+        quantiles=quantiles,
+        quantile_levels=model.quantiles,
     )
 
 
@@ -165,7 +169,8 @@ def _error_sizes(loaded: LoadedModel, table: Table, found: "_Windows", values: F
         return None  # the target compares series, so that one alone has no past
     before = np.concatenate(found.before)
     rows = np.concatenate([before, found.rows])
-    forecasts = np.concatenate([_values(loaded, table, found, before), values])
+    earlier = point_forecast(_values(loaded, table, found, before), model.trained_by)
+    forecasts = np.concatenate([earlier, values])
     past = build_features(model.data.model_copy(update={"source": table.source}), table).target
     errors = absolute_errors(past.to_numpy(np.float64), model.target.clip, rows, forecasts)
     errors[rows] /= model.intervals.scale(forecasts)
@@ -393,13 +398,13 @@ def _drift_clauses(model: ModelDescription, table: Table, found: _Windows) -> li
 
 
 def _values(loaded: LoadedModel, table: Table, found: _Windows, rows: Rows) -> Floats:
-    """Forecasts in the target's unit for `rows` with whole windows, (n,)."""
+    """Forecasts in the target's unit for `rows` with whole windows, (n,) or (n, outputs)."""
     model = loaded.description
     moments = moments_of_rows(model, table)
     clip = model.data.feature_clip
     scaled = np.clip((found.cells - moments.mean) / moments.std, -clip, clip).astype(np.float32)
     standardised = forecast_rows(loaded.networks, scaled, model.data.seq_len, rows)
-    values: Floats = standardised * moments.target_std[rows] + moments.target_mean[rows]
+    values: Floats = (standardised.T * moments.target_std[rows] + moments.target_mean[rows]).T
     return values
 
 

@@ -4,9 +4,10 @@ This file holds everything that Numba compiles. Compiled code on disk (`cache.py
 `workspace.py` changes. Training uses float32; float64, with the tanh of the C library, serves tests of the
 gradients.
 
-Shapes: S steps, B windows, F features, H units, L layers. The gates of a cell are stacked as PyTorch stacks
-them: reset, update, new. The compiler may not assume that numbers are finite: NaN and infinity propagate, so
-that the guard sees them. It may reorder sums and fuse products into them; the order is fixed by compiling.
+Shapes: S steps, B windows, F features, H units, L layers, O outputs. The gates of a cell are stacked as
+PyTorch stacks them: reset, update, new. The compiler may not assume that numbers are finite: NaN and infinity
+propagate, so that the guard sees them. It may reorder sums and fuse products into them; the order is fixed by
+compiling.
 """
 
 import math
@@ -108,6 +109,13 @@ def _layer(flat: Array, layer: int, features: int, hidden: int) -> tuple[Array, 
 
 
 @_compiled
+def _head(flat: Array, hidden: int, outputs: int) -> tuple[Array, Array]:
+    """Views of the end of a flat vector as the head's weights (O, H) and biases (O,)."""
+    biases = flat.size - outputs
+    return flat[biases - outputs * hidden : biases].reshape(outputs, hidden), flat[biases:]
+
+
+@_compiled
 def _rows(of: Array) -> Array:
     """A view of (S, B, N) as (S * B, N)."""
     return of.reshape(of.shape[0] * of.shape[1], of.shape[2])
@@ -133,7 +141,7 @@ def _multiply(a: Array, b: Array, out: Array) -> None:
 
 @_compiled
 def forward(flat: Array, x: Array, work: Workspace) -> None:
-    """Compute the forecasts `work.out` (B,) of windows x (S, B, F), and everything that `backward` needs."""
+    """Compute the forecasts `work.out` (B · O,) of windows x (S, B, F), and all that `backward` needs."""
     layers, batch, hidden = work.hidden.shape[0], x.shape[1], work.hidden.shape[3]
     for layer in range(layers):
         if layer > 0 and work.masks.size:
@@ -145,13 +153,15 @@ def forward(flat: Array, x: Array, work: Workspace) -> None:
         w_ih, w_hh, b_ih, b_hh = _layer(flat, layer, x.shape[2], hidden)
         np.dot(_rows(_inputs(x, work, layer)), w_ih.T, _rows(work.projected))
         _recur(w_hh, b_ih, b_hh, work, layer)
-    head, last = flat[flat.size - 1 - hidden : flat.size - 1], work.hidden[layers - 1, x.shape[0]]
+    outputs, last = work.out.size // batch, work.hidden[layers - 1, x.shape[0]]
+    weights, biases = _head(flat, hidden, outputs)
     for b in range(batch):
-        total = flat[flat.size - 1]
-        for j in range(hidden):
-            state = last[b, j] * work.last_mask[b, j] if work.last_mask.size else last[b, j]
-            total += state * head[j]
-        work.out[b] = total
+        for k in range(outputs):
+            head, total = weights[k], biases[k]
+            for j in range(hidden):
+                state = last[b, j] * work.last_mask[b, j] if work.last_mask.size else last[b, j]
+                total += state * head[j]
+            work.out[b * outputs + k] = total
 
 
 @_compiled
@@ -250,22 +260,54 @@ def other_loss(y: Array, weights: Array, work: Workspace, kind: int, parameter: 
 
 
 @_compiled
+def pinball(y: Array, weights: Array, levels: Array, work: Workspace) -> tuple[float, float]:
+    """The mean pinball loss of `work.out`, O quantiles of each window, and the largest |forecast|; sets
+    `work.d_out` to the gradient.
+
+    `levels` (2, O) are twice the quantiles and twice 1 − quantile. `weights` are those of `other_loss`.
+    """
+    out, d_out, outputs = work.out, work.d_out, levels.shape[1]
+    zero, one = out.dtype.type(0), out.dtype.type(1)
+    share = one / out.dtype.type(out.size)
+    total, low, high = zero, out[0], out[0]
+    for b in range(y.size):
+        weight = weights[b] if weights.size else one
+        for k in range(outputs):
+            i = b * outputs + k
+            miss = out[i] - y[b]
+            slope = miss  # 0 or NaN stays as it is
+            if miss > 0:
+                slope = levels[1, k]
+            if miss < 0:
+                slope = -levels[0, k]
+            d_out[i] = share * slope * weight
+            total += slope * miss * weight
+            if out[i] < low or out[i] != out[i]:
+                low = out[i]
+            if out[i] > high:
+                high = out[i]
+    return total * share, max(-low, high) if low == low else low
+
+
+@_compiled
 def backward(flat: Array, x: Array, work: Workspace, gradient: Array) -> None:
     """Compute the `gradient` of all weights, in the order of `flat`, from `work.d_out`."""
     layers, batch, hidden = work.hidden.shape[0], x.shape[1], work.hidden.shape[3]
-    head, last = flat[flat.size - 1 - hidden : flat.size - 1], work.hidden[layers - 1, x.shape[0]]
-    d_head = gradient[gradient.size - 1 - hidden : gradient.size - 1]
-    d_head[:] = 0
-    total = flat.dtype.type(0)
+    outputs, last = work.out.size // batch, work.hidden[layers - 1, x.shape[0]]
+    weights, _ = _head(flat, hidden, outputs)
+    d_weights, d_biases = _head(gradient, hidden, outputs)
+    d_weights[:] = 0
+    d_biases[:] = 0
     state = work.state[0]
+    state[:] = 0
     for b in range(batch):
-        g = work.d_out[b]
-        total += g
-        for j in range(hidden):
-            kept = work.last_mask[b, j] if work.last_mask.size else flat.dtype.type(1)
-            state[b, j] = g * head[j] * kept
-            d_head[j] += g * last[b, j] * kept
-    gradient[gradient.size - 1] = total
+        for k in range(outputs):
+            g, head, d_head = work.d_out[b * outputs + k], weights[k], d_weights[k]
+            d_biases[k] += g
+            for j in range(hidden):
+                kept = work.last_mask[b, j] if work.last_mask.size else flat.dtype.type(1)
+                state[b, j] += g * head[j] * kept
+                d_head[j] += g * last[b, j] * kept
     for layer in range(layers - 1, -1, -1):
         w_ih, w_hh, _, _ = _layer(flat, layer, x.shape[2], hidden)
         d_ih, d_hh, db_ih, db_hh = _layer(gradient, layer, x.shape[2], hidden)

@@ -16,6 +16,7 @@ from trainer.kernels.self_test import compile_kernel
 from trainer.kernels.workspace import Array, Workspace, Workspaces
 from trainer.losses import AbsoluteError, HuberLoss, Loss, QLike, SquaredError
 from trainer.models.network import GRUForecaster, flat_copy
+from trainer.quantile_loss import QuantileLoss
 
 _ALL_THE_SAME = np.zeros(0, np.float32)
 """Weights of a batch whose windows all count the same."""
@@ -38,6 +39,7 @@ class FusedKernel:
         self.lr, self.weight_decay = gru.learning_rate, gru.weight_decay
         self.max_grad_norm = config.training.max_grad_norm
         self._model = model
+        self.loss = loss
         self._loss_and_gradient = compiled_loss(loss)
         self._flat = flat_copy(model)  # (N,)
         self._gradient = torch.zeros_like(self._flat)
@@ -48,7 +50,7 @@ class FusedKernel:
             parameter.data, parameter.grad = weight, gradient
         self._steps, self._norm = 0, 0.0
         compile_kernel()
-        self._workspaces = Workspaces()
+        self._workspaces = Workspaces(loss.outputs)
 
     def backward(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Pass:
         """Compute the gradients; update nothing."""
@@ -76,13 +78,14 @@ class FusedKernel:
         )
 
     def forecast(self, x: Tensor) -> Tensor:
-        """Forecasts (batch,)."""
+        """Forecasts (batch,) or (batch, outputs)."""
         flat, outs = self._flat.numpy(), []
         for part in torch.split(x, _FORECAST_ROWS, dim=1):
             work = self._workspace(part, backward=False)
             compiled.forward(flat, part.contiguous().numpy(), work)
             outs.append(work.out.copy())
-        return torch.from_numpy(np.concatenate(outs))
+        told = torch.from_numpy(np.concatenate(outs))
+        return told if self.loss.outputs == 1 else told.reshape(-1, self.loss.outputs)
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
         """The moving averages of every parameter."""
@@ -141,6 +144,9 @@ def compiled_loss(loss: Loss) -> Callable[..., tuple[float, float]]:
             return partial(_other_loss, compiled.HUBER, loss.delta)
         case QLike():
             return partial(_other_loss, compiled.QLIKE, float(loss.factor))
+        case QuantileLoss():
+            levels = np.array([loss.quantiles, [1 - each for each in loss.quantiles]])
+            return partial(_pinball, (2 * levels).astype(np.float32))
     raise TrainerError(
         f"training.kernel = 'fused' has no code for the loss {loss.name!r}; try --set training.kernel=torch"
     )
@@ -156,6 +162,10 @@ def _other_loss(
     kind: int, parameter: float, y: Array, work: Workspace, weights: Array | None = None
 ) -> tuple[float, float]:
     return compiled.other_loss(y, _ALL_THE_SAME if weights is None else weights, work, kind, parameter)
+
+
+def _pinball(levels: Array, y: Array, work: Workspace, weights: Array | None = None) -> tuple[float, float]:
+    return compiled.pinball(y, _ALL_THE_SAME if weights is None else weights, levels, work)
 
 
 def _parts(flat: Tensor, model: nn.Module) -> list[Tensor]:

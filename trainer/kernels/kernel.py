@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from torch import Tensor
 
 from trainer.config import KernelName
+from trainer.losses import Loss
 
 
 class Pass(NamedTuple):
@@ -24,6 +25,8 @@ class Kernel(Protocol):
     """
 
     name: KernelName
+    loss: Loss
+    """What `backward` computes, in the unit of the data."""
     lr: float
     max_grad_norm: float
 
@@ -45,7 +48,9 @@ class Kernel(Protocol):
         """
 
     def forecast(self, x: Tensor) -> Tensor:
-        """Forecasts (batch,) of windows x (seq_len, batch, features), without dropout and gradients."""
+        """Forecasts (batch,) of windows x (seq_len, batch, features), without dropout and gradients; of
+        several outputs (batch, outputs), as the head gives them.
+        """
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
         """The optimiser's moving averages by parameter, not copied; only those that exist already."""

@@ -15,8 +15,9 @@ from trainer.kernels.workspace import GATES, Array, workspace
 log = logging.getLogger("ballast.trainer")
 
 FUNCTIONS: tuple[Any, ...] = (
-    *(compiled._layer, compiled._rows, compiled._inputs, compiled._multiply, compiled._recur),
+    *(compiled._layer, compiled._head, compiled._rows, compiled._inputs, compiled._multiply, compiled._recur),
     *(compiled.forward, compiled.squared_error, compiled.weighted_squared_error, compiled.other_loss),
+    compiled.pinball,
     *(compiled._recur_back, compiled.backward),
     *(compiled.norm, compiled.update),
 )
@@ -35,7 +36,7 @@ EXPECTED = (
         1.184827,
         0.3473932,
         4.209987,
-        *(1.211383, 2.230679, 0.5060068, 0.9531546, 0.240171, 0.4740995),
+        *(1.211383, 2.230679, 0.5060068, 0.9531546, 0.240171, 0.4740995, 1.181078, 2.323739),
     ),
     *(
         2.555744,
@@ -49,12 +50,13 @@ EXPECTED = (
         0.4035543,
         0.04837694,
         4.354682,
-        *(1.401435, 2.418186, 0.576984, 1.022859, 0.3153072, 0.5884477),
+        *(1.401435, 2.418186, 0.576984, 1.022859, 0.3153072, 0.5884477, 1.075857, 2.074777),
     ),
 )
 """For training without dropout, then with dropout: loss, largest |forecast| and gradient norm of three steps,
 then the mean square of the forecasts, and their loss weighted by 0, 1, 2 and 3; then their absolute error,
-Huber loss and QLIKE, each without and with these weights. PyTorch computes the same numbers.
+Huber loss, QLIKE and pinball loss at 0.1, each without and with these weights. PyTorch computes the same
+numbers.
 """
 _CLOSE = 1e-4
 """Largest relative difference. Rounding in float32 gives 1e-6 on any processor, a wrong instruction more."""
@@ -111,6 +113,11 @@ def _trained(*, dropout: bool) -> list[float]:
     others = [
         compiled.other_loss(y, counts, work, kind, 0.5)[0]
         for kind in (compiled.ABSOLUTE, compiled.HUBER, compiled.QLIKE)
+        for counts in (np.zeros(0, np.float32), np.arange(_BATCH, dtype=np.float32))
+    ]
+    levels = np.array([[0.2], [1.8]], np.float32)
+    others += [
+        compiled.pinball(y, counts, levels, work)[0]
         for counts in (np.zeros(0, np.float32), np.arange(_BATCH, dtype=np.float32))
     ]
     return [*signals, float(np.square(work.out).mean()), weighted, *others]

@@ -22,7 +22,7 @@ class TorchKernel:
         gru = config.models.gru
         self._model = model
         self._parameters = list(model.parameters())
-        self._loss = loss
+        self.loss = loss
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=gru.learning_rate, weight_decay=gru.weight_decay, fused=True
         )
@@ -47,11 +47,11 @@ class TorchKernel:
         """Compute the gradients; update nothing."""
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
-        out = self._model(x)  # (batch,)
+        out = self._model(x)  # (batch,) or (batch, outputs)
         forecasts = out.detach()
-        gradient, losses = self._loss.gradient(forecasts, y), self._loss.value(forecasts, y)
+        gradient, losses = self.loss.gradient(forecasts, y), self.loss.value(forecasts, y)
         if weights is not None:
-            gradient, losses = gradient * weights, losses * weights
+            gradient, losses = weighted(gradient, weights), losses * weights
         out.backward(gradient * (1 / len(y)))
         self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         low, high = torch.aminmax(forecasts)  # one operation; abs and max would be two
@@ -68,7 +68,7 @@ class TorchKernel:
 
     @torch.no_grad()
     def forecast(self, x: Tensor) -> Tensor:
-        """Forecasts (batch,)."""
+        """Forecasts (batch,) or (batch, outputs)."""
         self._model.eval()
         out: Tensor = self._model(x)
         return out
@@ -91,6 +91,11 @@ class TorchKernel:
         lr = self.lr
         self._optimizer.load_state_dict(deepcopy(dict(state)))
         self.lr = lr
+
+
+def weighted(gradient: Tensor, weights: Tensor) -> Tensor:
+    """The gradient (batch,) or (batch, outputs), each row multiplied by its weight, (batch,)."""
+    return gradient * weights.reshape(-1, *[1] * (gradient.ndim - 1))
 
 
 def to_host(*signals: Tensor) -> list[float]:

@@ -45,9 +45,9 @@ class Workspace(NamedTuple):
     state: Array
     """(2, B, H): the gradient of the state, directly and through the gates."""
     out: Array
-    """(B,): the forecasts."""
+    """(B · O,): the forecasts, O outputs of each window."""
     d_out: Array
-    """(B,): the gradient of the loss with respect to them."""
+    """(B · O,): the gradient of the loss with respect to them."""
 
 
 def workspace(
@@ -57,10 +57,11 @@ def workspace(
     *,
     dropout: bool,
     backward: bool,
+    outputs: int = 1,
     dtype: type = np.float32,
 ) -> Workspace:
     """Memory for batches of `shape` (S, B). `backward` says whether backward passes follow."""
-    lengths = _lengths(shape, hidden, layers, dropout=dropout, backward=backward)
+    lengths = _lengths(shape, hidden, layers, outputs, dropout=dropout, backward=backward)
     return Workspace(*(np.zeros(each, dtype) for each in lengths))
 
 
@@ -69,7 +70,8 @@ class Workspaces:
     whole dates have hundreds of sizes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outputs: int = 1) -> None:
+        self._outputs = outputs
         self._memory: dict[bool, list[Array]] = {}
         self._made: dict[tuple[tuple[int, int], bool], Workspace] = {}
 
@@ -79,7 +81,7 @@ class Workspaces:
         """As `workspace`, in float32; it holds until the next call."""
         key = (shape, backward)
         if key not in self._made:
-            lengths = _lengths(shape, hidden, layers, dropout=dropout, backward=backward)
+            lengths = _lengths(shape, hidden, layers, self._outputs, dropout=dropout, backward=backward)
             sizes = [prod(each) for each in lengths]
             if any(map(lt, map(len, self._memory.get(backward, _NONE)), sizes)):
                 self._memory[backward] = [np.zeros(size, np.float32) for size in sizes]
@@ -97,7 +99,7 @@ class Workspaces:
 
 
 def _lengths(
-    shape: tuple[int, int], hidden: int, layers: int, *, dropout: bool, backward: bool
+    shape: tuple[int, int], hidden: int, layers: int, outputs: int, *, dropout: bool, backward: bool
 ) -> tuple[tuple[int, ...], ...]:
     """The shape of each array of a workspace, in their order."""
     (steps, batch), inner = shape, layers - 1
@@ -112,7 +114,7 @@ def _lengths(
         "above": (steps if backward and inner else 0, batch, hidden),
         "turned": (hidden, GATES * hidden),
         "state": (2, batch, hidden),
-        "out": (batch,),
-        "d_out": (batch,),
+        "out": (batch * outputs,),
+        "d_out": (batch * outputs,),
     }
     return tuple(by_name[name] for name in Workspace._fields)

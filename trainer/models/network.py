@@ -1,7 +1,7 @@
 """The forecaster: a GRU, dropout, a linear head, and the initialisation that keeps its first steps small."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,16 @@ _GATES = 3  # a GRU cell stacks the weights of its reset, update and new gates
 
 
 class GRUForecaster(nn.Module):
-    """Reads a window of features and forecasts one standardised target per row.
+    """Reads a window of features and forecasts one standardised target per row, by one output or by several.
 
-    `gains` are the gains that the initialisation applied, by setting; empty for PyTorch's own initialisation.
+    `start` are the biases of the head before the first step, one for each of several outputs: quantiles must
+    not all begin at 0. `gains` are the gains that the initialisation applied, by setting; empty for PyTorch's
+    own initialisation.
     """
 
-    def __init__(self, n_features: int, config: GRUConfig) -> None:
+    def __init__(
+        self, n_features: int, config: GRUConfig, outputs: int = 1, start: Sequence[float] = ()
+    ) -> None:
         super().__init__()
         self.gru = nn.GRU(
             input_size=n_features,
@@ -26,13 +30,15 @@ class GRUForecaster(nn.Module):
             dropout=config.dropout if config.num_layers > 1 else 0.0,
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.hidden_size, 1)
+        self.head = nn.Linear(config.hidden_size, outputs)
         self.gains: Mapping[str, float] = {} if config.init == "torch" else self._initialise(config)
+        if len(start):
+            self.head.bias.data.copy_(torch.tensor(start))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Forecasts of shape (batch,) from windows of shape (seq_len, batch, features)."""
+        """Forecasts (batch,), of several outputs (batch, outputs), of windows (seq_len, batch, features)."""
         _, last = self.gru(x)  # last: (num_layers, batch, hidden_size)
-        out: Tensor = self.head(self.dropout(last[-1]))  # (batch, 1)
+        out: Tensor = self.head(self.dropout(last[-1]))  # (batch, outputs)
         return out.squeeze(-1)
 
     def _initialise(self, config: GRUConfig) -> Mapping[str, float]:

@@ -12,23 +12,27 @@ from trainer.data.windows import Dataset, with_fold_name
 from trainer.errors import DataError, RivalError
 from trainer.losses import Loss, mean_loss
 from trainer.rivals.forecaster import Forecaster, Predict
+from trainer.rivals.quantile_fits import fit_forecaster
 from trainer.rivals.registry import forecasters
 
 
 def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss) -> dict[str, Floats]:
-    """Naive forecasts of `rows` by name, each (len(rows),), in units of the standardised, clipped target.
+    """Naive forecasts of `rows` by name, each (rows,) or (rows, outputs), in units of the standardised,
+    clipped target.
 
     All are fitted on every row that training windows contain, so that `seq_len` changes none. Raises
     DataError if a row lacks the target history that a naive forecast needs.
     """
-    require_history(data, rows)
+    require_history(data, rows, loss)
     loss = data.in_units(loss)
-    return {each.name: forecast(each, data, rows, loss).values for each in forecasters("baseline", data)}
+    return {
+        each.name: forecast(each, data, rows, loss).values for each in forecasters("baseline", data, loss)
+    }
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Forecasts (rows,) of one forecaster, in units of the standardised target.
+    """Forecasts, (rows,) or (rows, outputs), of one forecaster, in units of the standardised target.
 
     `pooled` gives the reason for each series that could not have a fit of its own, and is forecast by a fit
     to all series.
@@ -45,10 +49,10 @@ def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> F
     all training rows: a series may begin just before it.
     """
     if len(data.series_starts) == 1:
-        return Forecast(forecaster.fit(data, loss)(rows))
+        return Forecast(fit_forecaster(forecaster, data, loss)(rows))
     reasons: dict[str, str] = {}
     if forecaster.pooled:
-        values = forecaster.fit(data, loss)(rows)
+        values = fit_forecaster(forecaster, data, loss)(rows)
     else:
         values, reasons = _forecast_by_series(forecaster, data, rows, loss)
     constant = loss.best_constant(data.target[data.fitting].astype(np.float64))
@@ -58,8 +62,8 @@ def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> F
 def _forecast_by_series(
     forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss
 ) -> tuple[Floats, dict[str, str]]:
-    """The forecasts (rows,) of a fit to each series, and why some series are forecast by a fit to all."""
-    values, reasons = np.empty(len(rows)), {}
+    """The forecasts of a fit to each series, and why some series are forecast by a fit to all."""
+    values, reasons = np.empty(len(rows) if loss.outputs == 1 else (len(rows), loss.outputs)), {}
     left: list[slice] = []
     for inside, start, one in _asked_series(data, rows):
         try:
@@ -68,7 +72,7 @@ def _forecast_by_series(
             reasons[one.series_of(0)] = str(error)
             left.append(inside)
     if left:
-        predict = forecaster.fit(data, loss)
+        predict = fit_forecaster(forecaster, data, loss)
         for inside in left:
             values[inside] = predict(rows[inside])
     return values, reasons
@@ -77,7 +81,7 @@ def _forecast_by_series(
 def _fit_alone(forecaster: Forecaster, one: Dataset, loss: Loss) -> Predict:
     if len(one.fitting) < MIN_TRAIN:
         raise RivalError(f"fewer than {MIN_TRAIN} training rows")
-    return forecaster.fit(one, loss)
+    return fit_forecaster(forecaster, one, loss)
 
 
 def _asked_series(data: Dataset, rows: Rows) -> Iterator[tuple[slice, int, Dataset]]:
@@ -110,22 +114,22 @@ def _fold_losses(data: Dataset, loss: Loss) -> dict[str, float]:
         raise with_fold_name(error, data.fold) from None
 
 
-def require_history(data: Dataset, rows: Rows) -> None:
+def require_history(data: Dataset, rows: Rows, loss: Loss) -> None:
     """Raise DataError if the first of the ascending `rows` of every series lacks past values that a naive
     forecast needs.
     """
     found, series = "no rows", next(one for _, one in data.each_series())
     for inside, start, one in _asked_series(data, rows):
         first = int(rows[inside.start]) - start
-        if first >= _earliest(one):
+        if first >= _earliest(one, loss):
             return
         found, series = f"row {first}", one
     raise DataError(
-        f"{found} to forecast, but a naive forecast needs rows from {_earliest(series)} on (horizon "
+        f"{found} to forecast, but a naive forecast needs rows from {_earliest(series, loss)} on (horizon "
         f"{data.horizon}); start the split later or shorten data.target.horizon"
     )
 
 
-def _earliest(one: Dataset) -> int:
+def _earliest(one: Dataset, loss: Loss) -> int:
     """The first row of a single series that every naive forecast can forecast."""
-    return max(each.first_row(one) for each in forecasters("baseline", one))
+    return max(each.first_row(one) for each in forecasters("baseline", one, loss))

@@ -10,6 +10,7 @@ from trainer.data.panel import rows_until_gap, starts_among, uncopied
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.losses import HuberLoss, Loss, mean_loss
+from trainer.quantile_loss import PinballLoss
 from trainer.rivals.flat_windows import flat_windows, latest_rows, window_columns
 from trainer.rivals.forecaster import Forecaster, Predict
 from trainer.rivals.ridge import PIECE_CELLS, in_pieces
@@ -19,7 +20,7 @@ _MOST_ROUNDS = 500
 _PATIENCE = 30
 _HELD_OUT = 0.2
 """The number of trees is chosen on this share of the training times, the last ones."""
-_OBJECTIVES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
+_OBJECTIVES = {"mse": "regression", "mae": "regression_l1", "huber": "huber", "pinball": "quantile"}
 """The losses that LightGBM has, and what it calls them; others are given to it as functions."""
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05,
@@ -90,8 +91,12 @@ class Boosted(Forecaster):
 
 def _known(loss: Loss) -> dict[str, Any]:
     """The objective of a loss that LightGBM has."""
-    alpha = {"alpha": loss.delta} if isinstance(loss, HuberLoss) else {}
-    return {"objective": _OBJECTIVES[loss.name], **alpha}
+    parameters: dict[str, Any] = {"objective": _OBJECTIVES[loss.name]}
+    if isinstance(loss, HuberLoss):
+        parameters["alpha"] = loss.delta
+    if isinstance(loss, PinballLoss):
+        parameters["alpha"] = loss.quantile
+    return parameters
 
 
 def _objective(loss: Loss) -> Callable[[Floats, Any], tuple[Floats, Floats]]:

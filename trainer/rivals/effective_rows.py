@@ -25,12 +25,23 @@ def effective_validation_rows(folds: Sequence[Dataset], baseline: str, loss: Los
         )
         for data in folds
     ]
-    return effective_rows(
+    return least_effective_rows(
         np.concatenate(errors),
         np.concatenate([data.times[data.validation] for data in folds]),
         np.concatenate([data.series_numbers[data.validation] for data in folds]),
         folds[0].horizon,
     )
+
+
+def least_effective_rows(
+    errors: npt.NDArray[np.floating], times: npt.NDArray[np.datetime64], series: Rows, horizon: int
+) -> EffectiveRows:
+    """`effective_rows` of errors (n,); of several outputs, (n, outputs), those that are worth least: the
+    tails of series that fall together are more alike than their medians.
+    """
+    columns = errors.reshape(len(errors), -1).T
+    found = [effective_rows(each, times, series, horizon) for each in columns]
+    return min(found, key=lambda each: each.uncorrelated)
 
 
 def effective_rows(

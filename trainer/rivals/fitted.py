@@ -18,7 +18,7 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Rivals:
-    """Forecasts of each rival, each of shape (rows,), in units of the standardised target.
+    """Forecasts of each rival, (rows,) or (rows, outputs) each, in units of the standardised target.
 
     `absent` gives the reason for each rival that could not be fitted. `notes` says for some of the others
     which series could not have a fit of their own.
@@ -59,12 +59,12 @@ def rival_forecasts(data: Dataset, rows: Rows, loss: Loss) -> Rivals:
 
     Raises DataError if a row lacks the target history that a naive forecast needs.
     """
-    require_history(data, rows)
+    require_history(data, rows, loss)
     loss = data.in_units(loss)
     forecasts: dict[str, Floats] = {}
     absent: dict[str, str] = {}
     notes: dict[str, str] = {}
-    for rival in forecasters("rival", data):
+    for rival in forecasters("rival", data, loss):
         try:
             predicted = forecast(rival, data, rows, loss)
         except (RivalError, np.linalg.LinAlgError) as error:

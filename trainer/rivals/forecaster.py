@@ -29,6 +29,10 @@ class Forecaster(ABC):
     roles: frozenset[Role]
     pooled: ClassVar[bool] = False
     """Whether it is fitted on all series together. If False, each series is fitted and forecast by itself."""
+    follows_loss: bool = True
+    """Whether `fit` depends on the loss."""
+    of_quantiles: ClassVar[bool] = False
+    """Whether it is only of use if several quantiles are forecast."""
 
     def suits(self, data: Dataset) -> bool:
         """Whether it makes sense for the target and the bars of these data."""
@@ -56,6 +60,7 @@ class Pooled(Forecaster):
         self._of = of
         self.name = f"{of.name}{POOLED}"
         self.roles = of.roles
+        self.follows_loss = of.follows_loss
 
     def suits(self, data: Dataset) -> bool:
         """Whether there are several series that the other forecaster suits."""

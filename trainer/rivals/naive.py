@@ -20,6 +20,7 @@ class Zero(Forecaster):
 
     name = "zero"
     roles = frozenset({"baseline"})
+    follows_loss = False
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Fits nothing."""
@@ -43,6 +44,7 @@ class Persistence(Forecaster):
 
     name = "persistence"
     roles = frozenset({"baseline"})
+    follows_loss = False
 
     def first_row(self, data: Dataset) -> int:
         """The first row whose last known target is in the data."""
@@ -60,6 +62,7 @@ class Seasonal(Forecaster):
 
     name = "seasonal"
     roles = frozenset({"baseline"})
+    follows_loss = False
 
     def suits(self, data: Dataset) -> bool:
         """Whether a day has several bars."""

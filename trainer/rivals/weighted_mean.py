@@ -36,14 +36,14 @@ class WeightedMean(Forecaster):
             raise RivalError("the series has no past")
         means = (
             by_series(
-                data.series_starts, partial(_weighted_mean, decay=decay ** (1 / history.per_day)), history.own
+                data.series_starts, partial(weighted_mean, decay=decay ** (1 / history.per_day)), history.own
             )
             for decay in _DECAYS
         )
         return everywhere(best_regression(data, means, loss))
 
 
-def _weighted_mean(values: Floats, decay: float) -> Floats:
+def weighted_mean(values: Floats, decay: float) -> Floats:
     """Exponentially weighted mean at each row, (T,), from the first known value on."""
     start = first_known(values)
     known = values[start:]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.data.windows import Dataset
+from trainer.kernels.torch_kernel import weighted
 from trainer.losses import Loss
 from trainer.training.batches import Batch
 from trainer.training.result import Finding, FindingKind
@@ -112,9 +113,9 @@ def _replay(batch: Batch, model: nn.Module, loss: Loss) -> str | None:
         try:
             out = model(batch.x)
             gradient = loss.gradient(out.detach(), batch.y)
-            torch.autograd.grad(
-                out, parameters, gradient if batch.weights is None else gradient * batch.weights
-            )
+            if batch.weights is not None:
+                gradient = weighted(gradient, batch.weights)
+            torch.autograd.grad(out, parameters, gradient)
         except RuntimeError as error:
             return str(error).splitlines()[0]
     return None

@@ -13,23 +13,27 @@ from torch import Tensor
 from trainer.config import TrialConfig
 from trainer.kernels.choice import kernel_name, make_kernel
 from trainer.kernels.torch_kernel import to_host
-from trainer.losses import Loss
+from trainer.losses import HuberLoss, Loss, judged_forecasts, point_forecast
 from trainer.models.network import GRUForecaster, flat_copy, movement
+from trainer.quantile_loss import QuantileLoss
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals, loss_limits
 
 
 class TrialLosses(NamedTuple):
-    """What steps minimise, and what validation measures, both in the unit of the data."""
+    """What steps minimise, and what validation measures, both in the unit of the data. `start` are the first
+    forecasts of several outputs; empty: they begin at 0.
+    """
 
     training: Loss
     metric: Loss
+    start: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class ValidationResult:
     """The validation pass: the mean loss on the standardised target, further signals for the guard, and the
-    forecasts (rows,) on the CPU.
+    forecasts on the CPU, (rows,) or (rows, outputs) as the metric judges them.
     """
 
     inputs: float
@@ -62,8 +66,8 @@ class Learner:
         losses: TrialLosses | None = None,
     ) -> None:
         self.device = device
-        self.model = GRUForecaster(n_features, config.models.gru).to(device)
-        self.loss, self.metric = losses or TrialLosses(config.loss, config.loss)
+        self.loss, self.metric, start = losses or TrialLosses(config.loss, config.loss)
+        self.model = GRUForecaster(n_features, config.models.gru, self.loss.outputs, start).to(device)
         self.step_limits = loss_limits(config.guard, self.loss)
         self.epoch_limits = loss_limits(config.guard, self.metric)
         self.kernel = make_kernel(self.model, config, device, self.loss)
@@ -100,20 +104,24 @@ class Learner:
         """Mean loss, signals and forecasts over all rows of `batches`; the weights stay unchanged."""
         outs, targets, inputs = [], [], torch.zeros((), device=self.device)
         for batch in batches:
-            outs.append(self.kernel.forecast(batch.x))
+            outs.append(self._forecast(batch))
             targets.append(batch.y)
             inputs = inputs + batch.x.sum() + batch.y.sum()
-        out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
-        spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has spread 0
-        mean = self.metric.value(out, y).mean()
+        out, y = torch.cat(outs), torch.cat(targets)  # (rows,) or (rows, outputs), and (rows,)
+        eps = torch.finfo(y.dtype).eps  # a constant target has spread 0
+        spread = point_forecast(out, self.loss).std() / y.std().clamp_min(eps)
+        judged = judged_forecasts(out, self.loss, self.metric)
+        mean = self.metric.value(judged, y).mean()
         input_sum, loss, largest, ratio = to_host(inputs, mean, out.abs().max(), spread)
         return ValidationResult(
-            input_sum, loss, largest, ratio, out.float().cpu()
+            input_sum, loss, largest, ratio, judged.float().cpu()
         )  # float32 but under a foreign autocast
 
     def forecast(self, batches: Iterable[Batch]) -> Tensor:
-        """Forecasts (rows,) of all rows of `batches`; no target is read and the weights stay unchanged."""
-        return torch.cat([self.kernel.forecast(batch.x) for batch in batches])
+        """Forecasts (rows,) or (rows, outputs) of all rows of `batches`; no target is read and the weights
+        stay unchanged.
+        """
+        return torch.cat([self._forecast(batch) for batch in batches])
 
     def snapshot(self) -> "LearnerSnapshot":
         """A copy of everything that a step changes."""
@@ -148,6 +156,13 @@ class Learner:
         """A copy of the state dict on the CPU."""
         return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
 
+    def _forecast(self, batch: Batch) -> Tensor:
+        """The forecasts of a batch. Quantiles that cross are put in order, which never costs more:
+        Chernozhukov, Fernández-Val & Galichon (2010), "Quantile and Probability Curves Without Crossing".
+        """
+        out = self.kernel.forecast(batch.x)
+        return out.sort(dim=-1).values if self.loss.outputs > 1 else out
+
     def _read_back(self, batch: Batch) -> dict[str, Any]:
         """Effective settings by key, read from the kernel, the model and the tensors.
 
@@ -174,7 +189,18 @@ class Learner:
             "training.mixed_precision": torch.is_autocast_enabled(x.device.type) or dtypes != {torch.float32},
             "training.device": requested.device if _is_named(x.device, requested.device) else str(x.device),
             "training.kernel": requested.kernel if is_requested else kernel.name,
+            **_loss_settings(kernel.loss),
         }
+
+
+def _loss_settings(loss: Loss) -> dict[str, Any]:
+    """The settings that make a loss."""
+    found: dict[str, Any] = {"training.loss": loss.name}
+    if isinstance(loss, HuberLoss):
+        found["training.huber_delta"] = loss.delta
+    if isinstance(loss, QuantileLoss):
+        found["training.quantiles"] = list(loss.quantiles)
+    return found
 
 
 def _is_named(device: torch.device, name: str) -> bool:

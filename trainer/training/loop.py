@@ -227,7 +227,10 @@ def _fold(
     batches: Batches,
     seed: int = 0,
 ) -> Fold:
-    losses = TrialLosses(data.in_units(config.loss), data.in_units(metric or config.loss))
+    loss, start = data.in_units(config.loss), ()
+    if loss.outputs > 1:
+        start = tuple(loss.best_constant(data.target[data.fitting].astype(np.float64)).tolist())
+    losses = TrialLosses(loss, data.in_units(metric or config.loss), start)
     return Fold(
         number,
         data,

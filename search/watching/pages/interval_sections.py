@@ -19,6 +19,9 @@ def coverage_blocks(report: Mapping[str, Any] | None) -> list[Block]:
     rows = coverage["levels"][0]["rows"]
     following = coverage.get("following", 0)
     width = f" In {following} of them the bounds follow the size of the last errors." if following else ""
+    if by_quantiles := coverage.get("quantiles"):
+        levels = " and ".join(f"{level} %" for level in by_quantiles)
+        width = f" Those at {levels} are drawn around the quantiles that the model forecasts."
     told = (
         f"The bounds of its forecasts on {rows} test rows. They come from {coverage['residuals']} errors on "
         f"validation rows.{width} A small p speaks against the level (Kupiec; of a panel the mean over "

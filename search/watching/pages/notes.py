@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from search.watching.blocks import Block, Heading
-from search.watching.pages import panel_sections, study_sections, trial_sections
+from search.watching.pages import panel_sections, study_sections, trial_sections, walk_forward_sections
 from search.watching.pages.first_screen import first_screen
 from search.watching.view import StudyView, TrialView
 
@@ -14,6 +14,7 @@ def study_note(view: StudyView, store: str | None = None) -> list[Block]:
     """
     return [
         *first_screen(view, store),
+        *walk_forward_sections.of_study(view, store, 3),
         *study_sections.verdict_counts(view),
         Heading("Best configuration", 3),
         *study_sections.best(view, store),

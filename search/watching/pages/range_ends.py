@@ -1,8 +1,20 @@
-"""Settings of the best trial that lie at an end of their range: a better value may lie beyond it."""
+"""Settings of the best trial that lie at an end: of the range asked for, of the choices, or of the safe range
+(the clamp). `status`, the report and the notes say it in the same words.
+"""
 
-from search.watching.plots.dimension_axis import DimensionAxis, clamped_intervals, dimension_axis, in_force
+from collections.abc import Sequence
+
+from search.config.space import Choices
+from search.watching.plots.dimension_axis import (
+    DimensionAxis,
+    clamped_intervals,
+    dimension_axis,
+    dimension_values,
+    in_force,
+)
 from search.watching.plots.plotly_parts import is_number
-from search.watching.view import SearchedDimension, StudyView
+from search.watching.view import SearchedDimension
+from storage import tables
 
 _NEAR = 0.02
 """Share of a range, on a log scale of a log range, that counts as its end."""
@@ -10,12 +22,11 @@ _FEWEST_CHOICES = 3
 """Of two choices each is an end."""
 
 
-def range_end_sentences(view: StudyView) -> list[str]:
+def range_end_sentences(best: tables.Trial | None, space: Sequence[SearchedDimension]) -> list[str]:
     """A sentence for each searched number of the best trial that lies at an end of the range in force."""
-    best = view.summary.best
     if best is None:
         return []
-    found = ((one, _end(dimension_axis(in_force(one)), best.params.get(one.key))) for one in view.space)
+    found = ((one, _end(dimension_axis(in_force(one)), best.params.get(one.key))) for one in space)
     return [_sentence(one, best.params[one.key], end) for one, end in found if end is not None]
 
 
@@ -37,11 +48,25 @@ def _sentence(searched: SearchedDimension, value: object, end: str) -> str:
         (high <= place + _room(searched) if end == "lower" else low >= place - _room(searched))
         for low, high in cuts
     )
-    why = (
-        "more was asked for beyond it and clamped away" if is_clamped else "a better value may lie beyond it"
-    )
     shown = f"{value:.4g}" if isinstance(value, float) else value
-    return f"{searched.key} of the best trial, {shown}, lies at the {end} end of its range: {why}."
+    begins = f"{searched.key} of the best trial, {shown}, lies at"
+    if is_clamped:
+        return f"{begins} the clamp, the {end} end of its safe range: more was asked for and clamped away."
+    if _is_safe_end(searched, end):
+        return f"{begins} the {end} end of its range, and of its safe range: nothing beyond it is safe."
+    if isinstance(searched.effective, Choices):
+        most = "lowest" if end == "lower" else "highest"
+        return f"{begins} an end of its choices, the {most}: a better one may lie beyond it."
+    return f"{begins} the {end} end of the range asked for: a better value may lie beyond it."
+
+
+def _is_safe_end(searched: SearchedDimension, end: str) -> bool:
+    """Whether the range in force ends where the safe range does."""
+    safe, values = searched.safe, dimension_values(searched.effective)
+    if safe is None:
+        return False
+    bound = safe.low if end == "lower" else safe.high
+    return bound is not None and bound == (min(values) if end == "lower" else max(values))
 
 
 def _room(searched: SearchedDimension) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from search.text import duration
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
-from search.watching.pages import panel_sections, study_sections, trial_sections
+from search.watching.pages import panel_sections, study_sections, trial_sections, walk_forward_sections
 from search.watching.pages.first_screen import first_screen
 from search.watching.view import StudyView
 from storage import tables
@@ -27,6 +27,7 @@ def report_blocks(view: StudyView, plots: Sequence[Plot], store: str | None = No
         Heading(f"Study {view.study.name}", 1),
         Paragraph(_when(view)),
         *first_screen(view, store),
+        *walk_forward_sections.of_study(view, store),
         *study_sections.verdict_counts(view),
         Heading("Best configuration"),
         *study_sections.best(view, store),

@@ -11,6 +11,7 @@ from search.record.rival_facts import (
     rival_notes,
     shown_names,
 )
+from search.record.setting_facts import importance_text
 from search.selection.summary import MeasuredFloor
 from search.text import short_value
 from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
@@ -187,7 +188,8 @@ def best(view: StudyView, store: str | None) -> list[Block]:
     return [
         Paragraph(f"Trial {trial.number}: loss {loss}, skill {skill}, seed {trial.seed}."),
         TableBlock(("setting", "value"), sorted(trial.params.items())),
-        *map(Paragraph, range_end_sentences(view)),
+        *map(Paragraph, range_end_sentences(view.summary.best, view.space)),
+        Paragraph(f"Importance: {importance_text(view.setting_importances, view.scored_count)}."),
         *(block for line in study_steps(view, store) for block in step_blocks(line, store)),
     ]
 

@@ -16,6 +16,7 @@ from search.watching.plots.slices import plot_slices
 from search.watching.plots.space import plot_space
 from search.watching.plots.trial_seconds import plot_trial_seconds
 from search.watching.plots.trial_timeline import plot_trial_timeline
+from search.watching.plots.walk_forward import walk_forward_figures
 from search.watching.view import StudyView
 
 
@@ -33,6 +34,7 @@ PLOT_IDS = (
     *FORECAST_PLOT_IDS,
     *("column-importance", "learning-curves", "skill", "setting-importance", "slices", "parallel", "contour"),
     *("space", "safe-ranges", "interventions", "seconds", "timeline", "series-years", "calibration"),
+    *("walk-forward-loss-difference", "walk-forward-skill", "walk-forward-settings"),
 )
 """The ids of the plots, in the same order."""
 _PLOTS = (
@@ -59,4 +61,6 @@ def figures(view: StudyView) -> list[Plot]:
 
     Pure.
     """
-    return [plot for draw in _PLOTS if (plot := draw(view)) is not None]
+    record = view.walk_forward_record
+    walked = [] if record is None else walk_forward_figures(record)
+    return [*(plot for draw in _PLOTS if (plot := draw(view)) is not None), *walked]

@@ -24,8 +24,12 @@ def plot_loss_difference(view: StudyView) -> Plot | None:
     """Draw the loss saved against the best naive forecast and, below it, against the strongest rival, by
     date; None if no split has rows enough for a band.
     """
-    clock = row_parts.clock_of(view)
-    rows = [_against(view.scored, is_rival) for is_rival in (False, True)]
+    return draw_loss_difference(view.scored, row_parts.clock_of(view))
+
+
+def draw_loss_difference(scored: Sequence[ScoredForecasts], clock: Clock) -> Plot | None:
+    """The same for some splits, on the clock of their source."""
+    rows = [_against(scored, is_rival) for is_rival in (False, True)]
     parts = [part for part in rows if part]
     if not parts:
         return None

@@ -1,6 +1,7 @@
 """The importance of each searched setting, by PED-ANOVA, beside what luck reaches."""
 
-from search.selection.setting_importances import SHUFFLES, SettingImportances
+from search.record.setting_facts import LEVEL, SettingImportances
+from search.selection.setting_importances import RESAMPLES, SHUFFLES
 from search.watching.blocks import Plot
 from search.watching.plots.dimension_axis import shortest_unique_names
 from search.watching.plots.dot_rows import MOST_ROWS, dots, row_layout, row_names, spans
@@ -17,8 +18,8 @@ def plot_setting_importance(view: StudyView) -> Plot | None:
     labels = row_names([names[each.key] for each in drawn])
     rows = dict(zip([each.key for each in drawn], labels, strict=True))
     title = "Which setting matters"
-    shown = [each for each in drawn if each.share > each.luck]
-    others = [each for each in drawn if each.share <= each.luck]
+    shown = [each for each in drawn if each.matters]
+    others = [each for each in drawn if not each.matters]
     return Plot(
         id="setting-importance",
         title=title,
@@ -26,6 +27,12 @@ def plot_setting_importance(view: StudyView) -> Plot | None:
         figure={
             "data": [
                 spans("shuffled losses", labels, [0.0] * len(labels), [each.luck for each in drawn]),
+                spans(
+                    f"{LEVEL} % of resamples",
+                    labels,
+                    [each.low for each in drawn],
+                    [each.high for each in drawn],
+                ),
                 *(
                     dots(
                         name,
@@ -54,7 +61,8 @@ def _about(found: SettingImportances) -> str:
         f"How much each searched setting alone separates the best tenth of the trials ({found.top} of "
         f"{found.trials:,} accepted and unpromising ones, by validation loss) from all of them: PED-ANOVA, "
         f"as in Optuna. The line is what luck reaches: the highest of {SHUFFLES} shuffles of the losses "
-        "among the trials; a hollow dot is within it. Settings that matter only together are not seen, and "
-        "ranges that the sampler left early count little. Suspicious and unstable trials are left out."
+        f"among the trials; a hollow dot is within it. The second line is the uncertainty: {LEVEL} % of the "
+        f"shares over {RESAMPLES} resamples of the trials. Settings that matter only together are not seen, "
+        "and ranges that the sampler left early count little. Suspicious and unstable trials are left out."
         f"{omitted}"
     )

@@ -1,4 +1,4 @@
-"""Walk-forwards of whole searches, trials of several seeds, voided trials, and what was exported.
+"""Walk-forwards of whole searches, trials of several seeds or objectives, voided trials, and exports.
 
 Revision ID: 0005
 """
@@ -11,9 +11,10 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the table of blocks; losses, findings and forecasts of each seed of a trial;
+    """Add the table of blocks; losses, findings and forecasts of each seed of a trial; its objectives;
     voided trials and exports.
     """
+    op.add_column("ballast_trials", sa.Column("objectives", sa.Text(), nullable=True))
     op.add_column("ballast_epochs", sa.Column("seed_losses", sa.Text(), nullable=False, server_default="[]"))
     op.add_column("ballast_findings", sa.Column("seed", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("ballast_forecasts", sa.Column("seeds", sa.Integer(), nullable=False, server_default="1"))

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.cli.main import COMMANDS
+from search.cli.main import COMMANDS as MODULES
 from search.watching.server.listen_address import warn_if_exposed
 from tests.search_fixtures import ENDLESS
 from trainer.errors import TrainerError
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
+
+COMMANDS = [module.replace("_", "-") for module in MODULES]
 
 BALLAST = [sys.executable, "-m", "search.cli"]
 

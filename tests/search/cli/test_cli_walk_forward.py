@@ -98,6 +98,18 @@ def test_another_plan_under_the_same_name_is_refused_with_what_differs(
     assert line.endswith("start another one: --name small-2")
 
 
+def test_a_set_of_the_split_decides_the_lengths_and_not_the_blocks(
+    ballast: Ballast, write_study: WriteStudy
+) -> None:
+    split = [("--set", f"data.split.{each}") for each in ("fractions=null", "train_until=2001-06-29")]
+    split.append(("--set", "data.split.validation_until=2001-10-31"))
+    done = walk(
+        ballast, write_study(), *(text for pair in split for text in pair), "--search", "none", "--json"
+    )
+    assert done.code in (0, 1), done.err
+    assert done.json["blocks"][0]["from"] == "2001-11-01"
+
+
 def test_search_none_keeps_the_settings_of_the_file_and_trains_one_trial_a_block(
     ballast: Ballast, write_study: WriteStudy
 ) -> None:

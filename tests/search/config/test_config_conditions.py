@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from search.config.files.shipped import CONFIGS
 from search.config.layers import Layer
 from search.config.resolved_study import ResolvedStudy
 from search.errors import RequestError
@@ -32,8 +33,10 @@ def test_a_setting_stands_after_those_that_decide_it_and_others_keep_their_order
 def test_an_idle_setting_has_the_value_of_the_files_and_says_why(make: Resolve) -> None:
     trial = make(SPACE).trial({LAYERS: 1})
     assert (trial.values[DROPOUT], trial.values[DECAY]) == (0.0, 0.0)
+    lines = (CONFIGS / "base.yaml").read_text().splitlines()
+    line = 1 + next(n for n, text in enumerate(lines) if text.strip().startswith("dropout:"))
     dropout, decay = trial.settings[DROPOUT], trial.settings[DECAY]
-    assert (dropout.layer, dropout.origin) == (Layer.BASE, "configs/base.yaml:33")
+    assert (dropout.layer, dropout.origin) == (Layer.BASE, f"configs/base.yaml:{line}")
     assert dropout.reason == f"idle: {LAYERS} is 1, not 2 or 3"
     assert decay.reason == f"idle: {DROPOUT} is idle too"
 

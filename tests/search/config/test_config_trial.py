@@ -54,7 +54,7 @@ def test_a_setting_that_older_records_lack_is_left_out_of_the_digest_at_its_defa
         "data.scale",
         "data.weights",
         "data.target.log_of",
-        *(f"training.{name}" for name in ("batches", "loss", "huber_delta", "half_life")),
+        *(f"training.{name}" for name in ("batches", "loss", "huber_delta", "quantiles", "half_life")),
         "data.split.unseen_series",
     }
     unknown |= {key for key in trial.values if key.startswith("data.csv.")}

@@ -125,3 +125,30 @@ def test_a_queue_that_names_a_part_is_completed_by_the_sampler() -> None:
     first, second = run("tpe", 2, study=study)
     assert first.params.keys() == SPACE.keys()
     assert second.params.keys() == {"depth", "rate"}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes", pytest.param("gp", marks=pytest.mark.slow)])
+def test_a_sampler_that_learns_draws_conditional_settings_too(sampler: SamplerName) -> None:
+    study = optuna.create_study()
+    run(sampler, 12, study=study)
+    section = StudySection(name="x", sampler=sampler, startup_trials=5, seed=3)
+    drawn: dict[str, set[str]] = {}
+    for _ in range(6):
+        asked = ask(study, section, SPACE, "me")
+        for key, who in asked.drawn_by.items():
+            drawn.setdefault(key, set()).add(who)
+        study.tell(asked.trial, loss(asked.trial.params))
+    kind = drawn.pop("kind", set())
+    assert kind <= {f"drawn by {sampler}", "drawn at random (cmaes does not draw choices)"}
+    assert {who for key in drawn for who in drawn[key]} == {f"drawn by {sampler}"}
+
+
+def test_what_two_workers_run_at_once_has_its_active_settings_alone() -> None:
+    study = optuna.create_study()
+    start_ordinals(study)
+    section = StudySection(name="x", sampler="tpe", startup_trials=3, seed=3)
+    for _ in range(8):
+        both = [ask(study, section, SPACE, who).trial for who in ("me", "you")]
+        for trial in both:
+            assert is_complete(SPACE, trial.params)
+            study.tell(trial, loss(trial.params))

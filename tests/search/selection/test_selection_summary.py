@@ -67,10 +67,14 @@ def test_a_study_without_an_accepted_trial_has_no_best(write_study: "WriteStudy"
         "best": None,
         "skill_shown": False,
         "verified": None,
+        "best_seed_losses": [],
+        "voided": [],
+        "pareto": None,
         "effective_rows": None,
         "rivals_losses": summary.study.facts["rivals"],
         "above_naive": 0,
         "leak_warnings": [],
+        "settings": None,
     }
     assert summary.sentence() == "No trial was accepted: there is no best configuration."
 

@@ -14,6 +14,7 @@ from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.inference.forecast_intervals import ValidationForecasts, in_own_unit
 from trainer.inference.gru_forward import Network, forecast_rows, network_of
+from trainer.losses import MSE
 from trainer.models.network import GRUForecaster
 
 
@@ -46,7 +47,7 @@ def test_the_share_is_measured_on_rows_that_both_forecast(
     whole_market: Dataset, network: Network, times_worse: float, seen: float
 ) -> None:
     found = found_of(whole_market, network, times_worse)
-    intervals = model_intervals(DATA, found, "trial", whole_market, [network])
+    intervals = model_intervals(DATA, found, "trial", whole_market, [network], MSE)
     assert intervals.recent is not None
     assert intervals.recent.seen == pytest.approx(seen, rel=1e-6)
 
@@ -54,6 +55,6 @@ def test_the_share_is_measured_on_rows_that_both_forecast(
 def test_rows_that_the_model_has_not_seen_say_nothing(whole_market: Dataset, network: Network) -> None:
     found = found_of(whole_market, network, 1.25)
     untrained = replace(whole_market, train=whole_market.train[-99:])
-    intervals = model_intervals(DATA, found, "trial", untrained, [network])
+    intervals = model_intervals(DATA, found, "trial", untrained, [network], MSE)
     assert intervals.recent is not None
     assert intervals.recent.seen == 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from search.api.record_frames import forecasts_frame
 from search.config.resolve import resolve
 from search.errors import ConfigError
 from search.record.validation_rows import forecasts, validation_rows
@@ -30,7 +31,7 @@ LOSS = "training.loss"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mse", "mae", "huber", "qlike"])
+@pytest.mark.parametrize("name", ["mse", "mae", "huber", "qlike", "quantile"])
 def test_a_study_is_searched_exported_trained_again_and_verified_by_its_loss(
     name: str, write_study: WriteStudy, launch: Launch, tmp_path: Path
 ) -> None:
@@ -95,6 +96,42 @@ def test_huber_losses_of_different_deltas_are_not_compared(write_study: WriteStu
     assert resolve(path, ["study.metric=mse"]).metric.name == "mse"
     fixed = resolve(write_study(training={"loss": "huber", "huber_delta": 0.5}))
     assert fixed.metric == HuberLoss(0.5)
+
+
+def test_quantiles_are_compared_with_quantiles_alone(write_study: WriteStudy) -> None:
+    path = write_study(space={LOSS: {"choices": ["quantile", "mae"]}})
+    with pytest.raises(ConfigError, match=r"training\.loss is searched.*--set study\.metric=mae"):
+        resolve(path)
+    assert resolve(path, ["study.metric=mae"]).metric == AbsoluteError()
+    with pytest.raises(ConfigError, match=r"training\.loss mae gives none.*--set study\.metric=mae"):
+        resolve(path, ["study.metric=quantile"])
+    with pytest.raises(ConfigError, match=r"quantiles cannot be searched: forecasts of other quantiles"):
+        resolve(write_study(space={"training.quantiles": {"choices": [[0.5]]}}))
+
+
+@pytest.mark.slow
+def test_the_median_of_quantiles_is_judged_by_another_metric(write_study: WriteStudy, launch: Launch) -> None:
+    done = launch(write_study(), "study.trials=1", f"{LOSS}=quantile", "study.metric=mae")
+    rows = validation_rows(done.store, "small")
+    assert rows is not None
+    (told,) = forecasts(done.store, "small").values()
+    assert told.shape == rows.target.shape
+    assert done.study.optuna.trials[0].value == pytest.approx(rows.row_losses(told).mean(), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_panel_is_judged_by_its_quantiles(write_study: WriteStudy, launch: Launch, tmp_path: Path) -> None:
+    write_panel(tmp_path)
+    done = launch(write_study(**RETURNS), "study.trials=1", f"{LOSS}=quantile")
+    rows = validation_rows(done.store, "small")
+    assert rows is not None
+    told = forecasts(done.store, "small")[0]
+    assert told.shape == (len(rows.target), 5)
+    assert (np.diff(told, axis=1) >= 0).all()
+    assert validated_panel(done.store, "small", 0) is not None
+    frame = forecasts_frame(done.store, "small", 0)
+    assert (frame["lower_80"] <= frame["trial_0"]).all()
+    assert frame[["zero", "trial_0", "upper_95"]].notna().all(axis=None)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from search.study.replay import replay_study
+from search.study.voiding import void_trial
+from storage import query, tables
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
@@ -34,3 +36,31 @@ def test_every_suggestion_of_one_worker_is_the_same(
     found = replay_study(done.store, "small")
     assert found.is_same
     assert found.counts == {"same": 12, "different": 0, "not asked": 0, "cannot tell": 0}, found.exceptions()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+def test_trials_saw_a_voided_trial_as_it_was_before_and_later_ones_as_it_is(
+    write_study: "WriteStudy", launch: "Launch", sampler: str
+) -> None:
+    before = launch(write_study(study=section(sampler, 9), space=SPACE))
+    best = query.best_trial(before.store, "small")
+    assert best is not None
+    void_trial(before.store, "small", best.number, "the feed was late")
+    done = launch(write_study(study=section(sampler, 14), space=SPACE))
+    found = replay_study(done.store, "small")
+    assert found.counts == {"same": 14, "different": 0, "not asked": 0, "cannot tell": 0}, found.exceptions()
+
+
+@pytest.mark.slow
+def test_a_changed_value_is_found_and_named(write_study: "WriteStudy", launch: "Launch") -> None:
+    done = launch(write_study(study=section("tpe", 6), space=SPACE))
+    with done.store.session() as session:
+        row = session.get_one(tables.Trial, ("small", 5))
+        recorded = {**row.params, DROPOUT: row.params[DROPOUT] + 1e-15}
+        row.params = recorded
+    found = replay_study(done.store, "small")
+    assert [trial.number for trial in found.trials if trial.answer == "different"] == [5]
+    (difference,) = found.trials[5].differences
+    assert (difference.key, difference.recorded) == (DROPOUT, recorded[DROPOUT])
+    assert not found.is_same

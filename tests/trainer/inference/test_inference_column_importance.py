@@ -50,7 +50,7 @@ def with_target(data: Dataset, target: np.ndarray[tuple[int], np.dtype[np.float6
 def test_the_only_source_of_the_target_carries_all_and_noise_straddles_zero(make_data: MakeData) -> None:
     x = noise(3000, 4)
     data = with_target(make_data(x[:, 0], x), x[:, 0] + noise(3000, 1, 1)[:, 0])
-    found = measure_column_importances([data], [[linear_network([1.0, 0.02, -0.02, 0.0])]], MSE, seed=3)
+    found = measure_column_importances([data], [[linear_network([1.0, 0.02, -0.02, 0.0])]], MSE, MSE, seed=3)
     assert found is not None
     source, *others = found.columns
     assert [each.name for each in found.columns] == ["x0", "x1", "x2", "x3"]
@@ -70,8 +70,8 @@ def test_correlated_columns_share_what_one_of_them_would_carry(make_data: MakeDa
     x = noise(3000, 1)
     both = np.concatenate([x, x], axis=1)
     data = with_target(make_data(x[:, 0], both), x[:, 0] + noise(3000, 1, 1)[:, 0])
-    alone = measure_column_importances([data], [[linear_network([1.0, 0.0])]], MSE, seed=3)
-    shared = measure_column_importances([data], [[linear_network([0.5, 0.5])]], MSE, seed=3)
+    alone = measure_column_importances([data], [[linear_network([1.0, 0.0])]], MSE, MSE, seed=3)
+    shared = measure_column_importances([data], [[linear_network([0.5, 0.5])]], MSE, MSE, seed=3)
     assert alone is not None
     assert shared is not None
     assert alone.columns[0].increase == pytest.approx(2.0, abs=0.25)
@@ -83,7 +83,7 @@ def test_the_numbers_are_those_of_a_computation_by_hand(make_data: MakeData) -> 
     x = noise(400, 2)
     data = make_data(x[:, 0], x)
     network, random = linear_network([1.0, 0.3]), np.random.default_rng(7)
-    found = measure_column_importances([data], [[network]], MSE, seed=7)
+    found = measure_column_importances([data], [[network]], MSE, MSE, seed=7)
     assert found is not None
     rows, block = data.validation, data.seq_len + data.horizon
     target, features = data.target.astype(float), data.features.astype(float)
@@ -124,7 +124,7 @@ def test_a_column_of_a_panel_moves_within_its_series(make_data: MakeData) -> Non
     series = data.series_numbers
     assert (series[moved[held[:200]]] == series[held[:200]]).all()
     assert (moved[890:900] == -1).all()  # the validation rows of C are less than two blocks
-    found = measure_column_importances([data], [[linear_network([1.0, 0.0])]], MSE, seed=0)
+    found = measure_column_importances([data], [[linear_network([1.0, 0.0])]], MSE, MSE, seed=0)
     assert found is not None
     assert found.rows == 200
 
@@ -134,7 +134,7 @@ def test_folds_count_alike_and_are_told_apart(make_data: MakeData) -> None:
     strong = with_target(make_data(x[:, 0], x), x[:, 0] + noise(2000, 1, 1)[:, 0])
     weak = with_target(make_data(x[:, 0], x), 0.0 * x[:, 0] + noise(2000, 1, 2)[:, 0])
     networks = [[linear_network([1.0, 0.0])], [linear_network([0.0, 0.0])]]
-    found = measure_column_importances([strong, weak], networks, MSE, seed=0)
+    found = measure_column_importances([strong, weak], networks, MSE, MSE, seed=0)
     assert found is not None
     first = found.columns[0]
     assert first.by_fold[0] == pytest.approx(2.0, abs=0.3)
@@ -169,9 +169,8 @@ def test_the_work_is_bounded_by_using_every_nth_row_and_never_too_few(make_data:
 
 def test_nothing_is_told_of_rows_that_are_too_few_or_forecast_without_error(make_data: MakeData) -> None:
     x = noise(40, 2)
-    assert (
-        measure_column_importances([make_data(x[:, 0], x)], [[linear_network([1, 0])]], MSE, seed=0) is None
-    )
+    data, network = make_data(x[:, 0], x), linear_network([1, 0])
+    assert measure_column_importances([data], [[network]], MSE, MSE, seed=0) is None
     x = noise(900, 2)
     exact = with_target(make_data(x[:, 0], x), np.zeros(900))
-    assert measure_column_importances([exact], [[linear_network([0, 0])]], MSE, seed=0) is None
+    assert measure_column_importances([exact], [[linear_network([0, 0])]], MSE, MSE, seed=0) is None

@@ -17,6 +17,7 @@ from trainer.inference.forecast_intervals import (
     ValidationForecasts,
     measure_intervals,
 )
+from trainer.losses import MSE
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -127,7 +128,7 @@ def test_each_fold_is_taken_back_to_the_unit_of_the_target_by_its_own_moments(wh
         ),
     )
     zeros = np.zeros(len(whole_market.validation), np.float32)
-    found = ValidationForecasts.of_folds((whole_market, other), (zeros, zeros + 1))
+    found = ValidationForecasts.of_folds((whole_market, other), (zeros, zeros + 1), MSE)
     first, second = np.split(found.targets, 2)
     np.testing.assert_allclose(first, second, atol=1e-5)
     np.testing.assert_allclose(found.forecasts, scaler.target_mean, atol=1e-6)
@@ -150,7 +151,7 @@ def test_each_series_is_taken_back_by_its_own_moments(whole_market: Dataset) -> 
         series_names=("a", "b"),
         scaler=replace(one, series=moments),
     )
-    found = ValidationForecasts.of_folds((panel,), (np.ones(len(rows), np.float32),))
+    found = ValidationForecasts.of_folds((panel,), (np.ones(len(rows), np.float32),), MSE)
     assert found.names == ("a", "b")
     np.testing.assert_array_equal(found.forecasts, np.where(rows < middle, 11.0, 22.0))
     np.testing.assert_array_equal(found.series, rows >= middle)

@@ -22,6 +22,7 @@ from trainer.inference.forecaster import build_forecaster, forecast_windows, sta
 from trainer.inference.gru_forward import forecast_rows
 from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.model_folder_checks import require_writable_model_folder
+from trainer.losses import LossName
 from trainer.models.network import GRUForecaster
 
 Weights = dict[str, torch.Tensor]
@@ -175,7 +176,13 @@ def test_weights_that_are_no_safetensors_are_one_sentence(save: Save, tmp_path: 
 
 
 EDITS: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (
-    (lambda model: model.update(format=5), r"has format 5, and this Ballast knows 4; use the Ballast"),
+    (lambda model: model.update(format=6), r"has format 6, and this Ballast knows 5; use the Ballast"),
+    (lambda model: model.update(format=5), r"it is not as it was written"),
+    (lambda model: model.update(loss={"name": "mape"}), r"it is not as it was written"),
+    (
+        lambda model: model.update(format=5, loss={"name": "quantile", "quantiles": [0.1, 0.9]}),
+        r"it is not as it was written",
+    ),
     (lambda model: model.update(format=2), r"model\.json: it is not as it was written"),
     (lambda model: model["provenance"].update(seeds=[1]), r"does not hold the weights that model\.json"),
     (lambda model: model["rows"].update(test_until="soon"), r"rows\.test_until is not as it was written"),
@@ -211,3 +218,21 @@ def test_a_description_that_is_no_json_is_one_sentence(save: Save, tmp_path: Pat
     path.write_text(path.read_text()[:-5])
     with pytest.raises(ModelFolderError, match=r"model\.json cannot be read as JSON"):
         load_model(path.parent)
+
+
+@pytest.mark.parametrize("name", ["mse", "mae", "huber", "quantile"])
+def test_the_loss_of_the_training_and_the_metric_of_its_value_are_on_record(
+    name: LossName, whole_market: Dataset, prices: Table, tmp_path: Path
+) -> None:
+    training = CONFIG.training.model_copy(update={"loss": name})
+    config = CONFIG.model_copy(update={"training": training})
+    own = GRUForecaster(3, GRU, config.loss.outputs).state_dict()
+    metric = None if name == "mse" else name
+    provenance = PROVENANCE.model_copy(update={"metric": metric})
+    save_model(tmp_path / "m", config, whole_market, prices, own, provenance)
+    model, _ = load_model(tmp_path / "m")
+    assert model.trained_by == config.loss
+    assert model.provenance.metric == metric
+    written = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert ("loss" in written) == (name != "mse")
+    assert written["format"] == (5 if name == "quantile" else 4)

@@ -19,6 +19,7 @@ from trainer.data.windows import Dataset
 from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
 from trainer.inference.model_folder import save_model
 from trainer.inference.onnx_file import OnnxError, require_agreement, require_onnx, to_onnx
+from trainer.losses import MSE
 from trainer.models.network import GRUForecaster
 
 HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
@@ -44,7 +45,7 @@ def at_the_bounds(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
 def test_outputs_agree_with_torch(whole_market: Dataset, layers: int, hidden: int) -> None:
     gru = GRUConfig(num_layers=layers, hidden_size=hidden, init="torch")
     weights = large(gru)
-    model, content = build_forecaster(gru, 3, weights), to_onnx(gru, whole_market.seq_len, weights)
+    model, content = build_forecaster(gru, 3, weights), to_onnx(gru, whole_market.seq_len, weights, MSE)
     real = stack_windows(whole_market, whole_market.validation)
     assert np.std(forecast_windows(model, real)) > 0.1
     for x in (real, at_the_bounds(real.shape), real[:1]):
@@ -54,7 +55,7 @@ def test_outputs_agree_with_torch(whole_market: Dataset, layers: int, hidden: in
 @needs_extra
 def test_a_graph_of_other_weights_is_refused(whole_market: Dataset) -> None:
     gru = GRUConfig(hidden_size=16, init="torch")
-    content = to_onnx(gru, whole_market.seq_len, large(gru, seed=1))
+    content = to_onnx(gru, whole_market.seq_len, large(gru, seed=1), MSE)
     real = stack_windows(whole_market, whole_market.validation)
     with pytest.raises(OnnxError, match=r"differ by up to .* on 1005 windows, more than 1e-05; nothing was"):
         require_agreement(content, build_forecaster(gru, 3, large(gru)), real)
@@ -65,7 +66,7 @@ def test_weights_that_are_no_numbers_do_not_agree(whole_market: Dataset) -> None
     gru = GRUConfig(hidden_size=16, init="torch")
     weights = large(gru)
     weights["head.bias"] = torch.tensor([torch.nan])
-    content = to_onnx(gru, whole_market.seq_len, weights)
+    content = to_onnx(gru, whole_market.seq_len, weights, MSE)
     with pytest.raises(OnnxError, match="differ by up to nan"):
         require_agreement(
             content, build_forecaster(gru, 3, weights), stack_windows(whole_market, whole_market.validation)
@@ -76,7 +77,7 @@ def test_weights_that_are_no_numbers_do_not_agree(whole_market: Dataset) -> None
 def test_the_graph_says_what_goes_in_and_comes_out() -> None:
     onnxruntime = importlib.import_module("onnxruntime")
     gru = GRUConfig(hidden_size=16)
-    content = to_onnx(gru, 8, GRUForecaster(3, gru).state_dict())
+    content = to_onnx(gru, 8, GRUForecaster(3, gru).state_dict(), MSE)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     told = [
         (value.name, value.type, value.shape) for value in (*session.get_inputs(), *session.get_outputs())

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from trainer.config import GuardConfig
-from trainer.losses import MSE
+from trainer.losses import MSE, AbsoluteError, HuberLoss, Loss, QLike
+from trainer.quantile_loss import QuantileLoss
 from trainer.training.guard import (
     EpochSignals,
     StepSignals,
@@ -232,3 +233,38 @@ def test_a_rate_that_cannot_be_cut_any_further_is_frozen_although_it_is_far_abov
 
 def test_a_cut_down_to_the_floor_that_still_is_a_cut_goes_on() -> None:
     assert detect_freeze(a_cut(2e-8, 1e-8), 1e-7, GUARD) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "low", "high", "label"),
+    [
+        (AbsoluteError(), 1e-4, 10.0, "MAE"),
+        (HuberLoss(0.5), 5e-9, 0.5 * (10 - 0.25), "Huber loss"),
+        (QLike(2.0, 0.5), 5e-9, math.expm1(10) - 10, "QLIKE"),
+        (QuantileLoss(), 1e-4, 10.0, "pinball loss"),
+        (QuantileLoss((0.05, 0.5)), 5.5e-5, 2 * 0.725 * 10, "pinball loss"),
+    ],
+    ids=repr,
+)
+def test_limits_of_squared_errors_are_told_in_the_loss(
+    loss: Loss, low: float, high: float, label: str
+) -> None:
+    limits = loss_limits(GUARD, loss)
+    assert (limits.low, limits.high) == pytest.approx((low, high), rel=1e-3)
+    above = detect_step(step_with(loss=1.01 * high), GUARD, limits)
+    below = detect_step(step_with(loss=0.99 * low), GUARD, limits)
+    assert above is not None
+    assert below is not None
+    assert f"above guard.loss_limit = 100, a squared error, which is {limits.high:.4g} in {label}" in (
+        above.message
+    )
+    assert f"below guard.loss_floor = 1e-08, a squared error, which is {limits.low:.4g} in {label}" in (
+        below.message
+    )
+    assert detect_step(step_with(loss=0.99 * high), GUARD, limits) is None
+
+
+def test_limits_of_squared_errors_stand_alone_in_a_message_about_one() -> None:
+    found = detect_step(step_with(loss=101.0), GUARD, LIMITS)
+    assert found is not None
+    assert found.message == "the loss is 101, above guard.loss_limit = 100"
