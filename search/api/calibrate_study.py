@@ -39,7 +39,6 @@ from trainer.config import TrialConfig
 from trainer.data.weights import forgetting_weights
 from trainer.data.windows import Dataset
 from trainer.rivals.baselines import mean_baseline_losses
-from trainer.rivals.naive import TrainMean
 from trainer.rivals.skill import best_baseline
 from trainer.training.result import Outcome
 
@@ -284,7 +283,8 @@ class _Runner:
 def training_loss_of_constant(fold: Dataset, config: TrialConfig) -> float:
     """The mean training loss of the best constant on the training rows, weighted as training weights them."""
     loss, rows = fold.in_units(config.loss), fold.train
-    forecasts = TrainMean().fit(fold, loss)(rows)
-    losses = loss.value(forecasts, fold.target[rows].astype(np.float64))
+    target = fold.target.astype(np.float64)
+    constant = np.asarray(loss.best_constant(target[fold.fitting]))  # a number for each output
+    losses = loss.value(np.broadcast_to(constant, (len(rows), *constant.shape)), target[rows])
     weights = forgetting_weights(fold.weights, fold.times, rows, config.training.half_life)
     return float(np.average(losses, weights=None if weights is None else weights[rows]))

@@ -163,6 +163,15 @@ def test_learning_is_measured_from_the_best_constant_of_every_loss(
     )
 
 
+def test_a_loss_with_several_outputs_is_calibrated(study: str, ballast: "Ballast") -> None:
+    told = ballast(
+        *("calibrate", study, "--set", "training.loss=quantile", "--keys", RATE, "--seeds", 1),
+        *("--epochs", 1, "--json"),
+    )
+    assert told.code == 0, told.err
+    assert told.json["keys"][0]["high"] > 1e-3
+
+
 @pytest.mark.parametrize("method", ["walk_forward", "cpcv"])
 def test_of_several_folds_the_last_is_measured(
     write_study: "WriteStudy", ballast: "Ballast", method: str
