@@ -3,12 +3,11 @@
 import math
 from typing import Any
 
-from rich.table import Table
-
 from search.config.leaves import format_value
 from search.selection.statistics.grouped_skill import GroupedSkill
 from search.selection.walk_forward_record import BlockResult, Calibration, WalkForwardRecord
-from search.terminal.result_tables import console
+from search.terminal.result_tables import console, values_table
+from search.terminal.text_table import TextTable
 
 
 def print_walk_forward(record: WalkForwardRecord) -> None:
@@ -16,36 +15,28 @@ def print_walk_forward(record: WalkForwardRecord) -> None:
     screen = console()
     screen.print(_blocks(record))
     if record.rows is not None:
-        screen.print(_groups("by year", record.by_year()))
+        screen.print(_years(record.by_year()))
         screen.print(_calibration(record.calibration()))
     for line in [record.sentence(), *record.notes()]:
-        screen.print(line, markup=False)
+        screen.print(line, markup=False, soft_wrap=True)
 
 
-def _blocks(record: WalkForwardRecord) -> Table:
-    table = Table(title=f"walk-forward {record.name}")
+def _blocks(record: WalkForwardRecord) -> TextTable:
     keys = list(record.wandering())
-    for name in (
-        "block",
-        "from",
-        "until",
-        "trial",
-        "validation",
-        "skill",
-        *(key.rpartition(".")[2] for key in keys),
-    ):
-        table.add_column(name)
-    for position, block in enumerate(record.blocks):
-        chosen = [_value(block.settings.get(key)) for key in keys]
-        table.add_row(
+    names = ["block", "from", "until", "trial", "validation", "skill"]
+    rows = [
+        (
             block.study.rpartition("@")[2],
             block.begin,
             block.until,
             *_outcome(block),
             _signed(record.block_skill(position)),
-            *chosen,
+            *(_value(block.settings.get(key)) for key in keys),
         )
-    return table
+        for position, block in enumerate(record.blocks)
+    ]
+    names += [key.rpartition(".")[2] for key in keys]
+    return values_table(names, rows, f"walk-forward {record.name}")
 
 
 def _outcome(block: BlockResult) -> tuple[str, str]:
@@ -57,34 +48,32 @@ def _outcome(block: BlockResult) -> tuple[str, str]:
     return str(block.result["trial"]), _signed(block.result["validation"]["skill"])
 
 
-def _groups(title: str, groups: list[GroupedSkill]) -> Table:
-    table = Table(title=title)
-    for name in ("year", "rows", "skill", "95 % interval"):
-        table.add_column(name)
-    for group in groups:
-        interval = (
-            "–" if group.interval is None else f"{group.interval.low:+.4f} … {group.interval.high:+.4f}"
+def _years(found: list[GroupedSkill]) -> TextTable:
+    rows = [
+        (
+            each.name,
+            str(each.rows),
+            _signed(each.skill),
+            None if each.interval is None else f"{each.interval.low:+.4f} … {each.interval.high:+.4f}",
         )
-        table.add_row(group.name, str(group.rows), _signed(group.skill), interval)
-    return table
+        for each in found
+    ]
+    return values_table(("year", "rows", "skill", "95 % interval"), rows)
 
 
-def _calibration(found: list[Calibration]) -> Table:
-    table = Table(title="did skill follow where validation said so?")
-    for name in (
-        "validation said skill",
-        "blocks",
-        "skill followed",
-        "mean on validation",
-        "mean on the block",
-    ):
-        table.add_column(name)
-    for each in found:
-        said = "yes" if each.said_skill else "no"
-        table.add_row(
-            said, str(each.blocks), str(each.followed), _signed(each.validation_skill), _signed(each.skill)
+def _calibration(found: list[Calibration]) -> TextTable:
+    rows = [
+        (
+            "yes" if each.said_skill else "no",
+            str(each.blocks),
+            str(each.followed),
+            _signed(each.validation_skill),
+            _signed(each.skill),
         )
-    return table
+        for each in found
+    ]
+    names = ("validation said skill", "blocks", "skill followed", "mean on validation", "mean on the block")
+    return values_table(names, rows)
 
 
 def _signed(value: float | None) -> str:

@@ -11,8 +11,8 @@ Pieces = Callable[[], Iterable[tuple[Floats, Floats]]]
 """Gives the terms (m, K) and targets (m,) of all rows, piece after piece."""
 
 _MOST_ITERATIONS = 100
-_LARGE, _MOST_ITERATIONS_OF_LARGE = 1_000_000, 10
-"""Terms of more cells than this may be read from disk again, and take seconds in each iteration."""
+_LARGE, _MOST_ITERATIONS_OF_LARGE = 200_000, 10
+"""Terms of more cells than this get fewer iterations: each takes long, or reads them from disk again."""
 _LEAST_GAIN = 1e-7
 """The share of the loss below which another iteration is not worth its time."""
 _HALVINGS = 12

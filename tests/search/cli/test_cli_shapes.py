@@ -24,7 +24,8 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert ran.json == status
     assert list(status) == [
         *("study", "trials", "verdicts", "best", "skill_shown", "verified", "rivals_losses", "above_naive"),
-        *("leak_warnings", "voided", "settings", "effective_rows", "known_to_optuna", "running"),
+        *("leak_warnings", "best_seed_losses", "voided", "settings", "effective_rows", "pareto"),
+        *("known_to_optuna", "running"),
     ]
     assert status["running"] == []
     assert status["verified"] is None
