@@ -7,8 +7,8 @@ from optuna.storages._rdb import models
 from sqlalchemy import delete
 
 from search.sampling.seen_trials import SAMPLER_SAW
+from search.study import backend
 from search.study.replay import replay_study
-from search.workers import objective
 from storage import tables
 from tests.search.killed_runs import killed_at
 
@@ -49,7 +49,7 @@ def test_a_trial_whose_worker_died_before_it_was_on_record_is_drawn_again(
 ) -> None:
     path = write_study(study=TPE, space=SPACE)
     launch(path, "study.trials=4")
-    with killed_at(monkeypatch, objective.backend, "begin_trial"):
+    with killed_at(monkeypatch, backend, "begin_trial"):
         launch(path)
     assert answers(launch(path)) == ["same", "same", "same", "same", "same", "not asked", "same"]
 
