@@ -26,7 +26,6 @@ from search.sampling.retell import retell, trials_told_otherwise
 from search.sampling.tell import OtherObjectives, tell_message, worst_honest_loss, worst_of_each
 from search.selection.objectives import study_objectives
 from search.selection.selection_evidence import record_measured_floor
-from search.watching.publishing.study_publisher import is_published, publish_once
 from search.watching.publishing.trial_publisher import renew_note
 from search.watching.setting_facts import learn_about_settings
 from storage import evaluations, query, tables, voids
@@ -107,6 +106,8 @@ def void_trial(store: Store, name: str, number: int, why: str) -> VoidedTrial:
     `why` is one sentence for people. Workers may run meanwhile: they learn it at their next trial. Raises
     StudyUnknown, TrialUnknown, and RequestError for an empty `why` and for a trial that cannot be voided.
     """
+    from search.watching.publishing.study_publisher import publish_once  # imports pandas
+
     why, at, by = " ".join(why.split()), now(), this_user()
     if not why:
         raise RequestError(
@@ -265,6 +266,8 @@ def _verifications(store: Store, trials: Sequence[TrialKey]) -> list[tables.Eval
 
 def _renew_notes(store: Store, trials: Sequence[TrialKey]) -> None:
     """Write the notes of these trials in optuna-dashboard anew."""
+    from search.watching.publishing.study_publisher import is_published  # imports pandas
+
     for study, number in trials:
         if (void := voids.void_of(store, study, number)) is not None and is_published(store, study):
             renew_note(store, void)
