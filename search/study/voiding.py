@@ -266,6 +266,8 @@ def _verifications(store: Store, trials: Sequence[TrialKey]) -> list[tables.Eval
 
 def _renew_notes(store: Store, trials: Sequence[TrialKey]) -> None:
     """Write the notes of these trials in optuna-dashboard anew."""
+    if not trials:
+        return
     from search.watching.publishing.study_publisher import is_published  # imports pandas
 
     for study, number in trials:
