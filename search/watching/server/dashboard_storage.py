@@ -78,14 +78,16 @@ class DashboardStorage(_CachedStorage):
         return copy.deepcopy(chosen) if deepcopy else chosen
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """Return the best accepted trial; if none is accepted, the complete trial with the lowest value."""
+        """Return the best accepted trial; if none is accepted, the complete trial with the lowest
+        loss, which is the first of several values.
+        """
         try:
             best = query.best_trial(self._store, self.get_study_name_from_id(study_id))
         except StudyUnknown:  # a study of Optuna without Ballast
             return super().get_best_trial(study_id)
         trials = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.COMPLETE,))
         ours = [trial for trial in trials if best is not None and trial.number == best.number]
-        return ours[0] if ours else min(trials, key=lambda trial: (trial.value or 0.0, trial.number))
+        return ours[0] if ours else min(trials, key=lambda trial: ((trial.values or [0.0])[0], trial.number))
 
     def _arrange(self, trial: FrozenTrial) -> FrozenTrial:
         if not trial.state.is_finished():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import text
 
 from benchmarks.throughput.study import NAME, Subject, fill_ballast
 from search.config.resolve import resolve
@@ -105,6 +106,20 @@ def test_the_best_is_ours_and_not_the_lowest_number(write_study: "WriteStudy", l
     best = query.best_trial(run.store, "small")
     assert best is not None
     assert [trial["number"] for trial in detail(run.store)["best_trials"]] == [best.number]
+
+
+def test_a_study_of_several_objectives_is_shown_with_its_note_and_its_best_by_the_loss(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(study={"objectives": ["loss", "parameters"]}, **SHOWN))
+    publish_study(run.store, run.study.optuna._storage, "small")
+    told = detail(run.store)
+    assert [len(trial["values"]) for trial in told["trials"]] == [2, 2]
+    assert told["note"]["body"].startswith("**")
+    with run.store.session() as session:
+        session.execute(text("UPDATE ballast_trials SET verdict = 'suspicious'"))
+    lowest = min(run.study.optuna.trials, key=lambda trial: trial.values[0])
+    assert DashboardStorage(run.store).get_best_trial(1).number == lowest.number, "no trial is accepted"
 
 
 def test_a_study_that_is_optunas_alone_is_shown_as_it_is(write_study: "WriteStudy", launch: "Launch") -> None:
