@@ -118,6 +118,7 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
 
 
 @cache
+@cache
 def sampler_versions(sampler: SamplerName) -> Mapping[str, str]:
     """The versions, by package, of what decides a sampler's draws."""
     return {
