@@ -70,18 +70,24 @@ def status(
 
 def _shows_walk_forward(store: "Store", name: str, as_json: bool) -> bool:
     """Show the walk-forward of this name. False if there is none, or if a study has the name too."""
-    from search.selection.walk_forward_record import read_record
-    from search.terminal.walk_forward_text import print_walk_forward
     from storage import query, walk_forwards
 
     if query.has_study(store, name) or walk_forwards.find_walk_forward(store, name) is None:
         return False
+    _show_walk_forward(store, name, as_json)
+    return True
+
+
+def _show_walk_forward(store: "Store", name: str, as_json: bool = False) -> None:
+    """Its imports cost time that the status of a study alone need not spend."""
+    from search.selection.walk_forward_record import read_record
+    from search.terminal.walk_forward_text import print_walk_forward
+
     record = read_record(store, name)
     if as_json:
         print_json(record.to_json())
     else:
         print_walk_forward(record)
-    return True
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
@@ -128,10 +134,8 @@ def _skill_shown_text(summary: "Summary") -> str:
 
 
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
-    from search.selection.walk_forward_record import read_record
     from search.terminal.study_status import read_study_status, running_table, status_rows
     from search.terminal.text_table import key_value_table
-    from search.terminal.walk_forward_text import print_walk_forward
     from search.watching.pages.next_step import next_steps
     from storage.commands import ballast_command
     from storage.walk_forwards import walk_forward_seen_from
@@ -143,7 +147,7 @@ def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
         look = ballast_command("status", seen.name, store=store_option_needed(store))
         screen.print(f"A block of walk-forward {seen.name!r}: {look}", markup=False, soft_wrap=True)
     elif seen is not None:
-        print_walk_forward(read_record(store, seen.name))
+        _show_walk_forward(store, seen.name)
     if summary.best is None and summary.verdicts and not now.running:
         for line in next_steps(summary, store_option_needed(store)):
             screen.print(printable(line), markup=False, soft_wrap="ballast " in line)

@@ -1,15 +1,12 @@
 """`ballast void`: makes a finished trial suspicious, with a reason, and names what was made from it."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from search.api.stores import open_existing_store
 from search.cli.options import AsJson, StoreUrl, StudyName, print_json
 from search.terminal.text import say
-
-if TYPE_CHECKING:
-    pass
 
 _EPILOG = 'Example: ballast void sp500-volatility --trial 7 --why "the vendor has revised 2019"'
 
